@@ -9,6 +9,7 @@
     │   ├── SoftwareError           a database cannot be promoted, rejoined …
     │   ├── ToxiproxyError          a proxy does not answer or does not take a state
     │   └── FaultError              a fault cannot be injected or undone
+    ├── StorageError            4   evidence cannot be written: disk full, read-only, no permission
     ├── EvidenceError           6   evidence cannot be read
     └── LeftBehind              7   a process, file or toxic is still there
 
@@ -92,6 +93,10 @@ class ToxiproxyError(LiveError):
 
 class FaultError(LiveError):
     """A fault cannot be injected or undone."""
+
+
+class StorageError(DrillsError):
+    """Evidence cannot be written: the disk is full, read-only, or not ours to write."""
 
 
 class EvidenceError(DrillsError):

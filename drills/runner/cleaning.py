@@ -1,0 +1,90 @@
+"""Cleaning up after a run whose runner is gone: used by the watchdog, and by `drills clean` when that died too."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drills.clock import SYSTEM, Clock
+from drills.errors import DrillsError
+from drills.evidence import bundle, manifest
+from drills.evidence.journal import Journal
+from drills.replica import process, remains
+from drills.runner import house
+from drills.runner.seal import seal
+from drills.runner.undo import UndoLog, execute
+from drills.toxiproxy.client import ToxiproxyClient
+
+
+@dataclass(slots=True, kw_only=True)
+class Swept:
+    """What a clean-up did: processes killed, what is left."""
+
+    killed: list[int] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def take_down(card: house.RunCard) -> Swept:
+    """Undo on servers of others, end every process of the run. Does not touch the evidence."""
+    run_dir = Path(card.run_dir)
+    swept = Swept()
+    if card.toxiproxy is not None:
+        proxies = ToxiproxyClient(card.toxiproxy)
+        for record in UndoLog(run_dir / "undo").pending():
+            swept.left += execute(record.actions, proxies)
+    swept.killed = process.sweep(card.run, run_dir)
+    swept.left += remains.release_all(run_dir)
+    return swept
+
+
+def finish(card: house.RunCard, detail: str, clock: Clock = SYSTEM) -> list[str]:
+    """Take a dead run down, seal its evidence as aborted unless it is sealed, remove its directory. What is left."""
+    swept = take_down(card)
+    left = list(swept.left)
+    folder = card.folder
+    if folder is not None:
+        try:
+            _seal(folder, card, detail, swept, clock)
+        except Exception as error:  # noqa: BLE001 - raw evidence stays as it is; what failed is said
+            left.append(f"evidence in {folder} could not be sealed: {error}")
+    if not card.keep:
+        left += house.remove(Path(card.run_dir))
+    return left
+
+
+def _seal(folder: Path, card: house.RunCard, detail: str, swept: Swept, clock: Clock) -> None:
+    """Seal what there is as aborted. A sealed folder gets at most the reports that its runner could not render."""
+    if not bundle.Folder(folder).sealed:
+        with Journal(folder / "watchdog.jsonl", clock, card.zero_ns) as journal:
+            journal.append("runner.died", detail=detail)
+            journal.append("swept", killed=len(swept.killed), left=swept.left)
+    elif all((folder / name).exists() for name in manifest.RENDERED):
+        return
+    seal(folder)
+
+
+def clean(*, dry_run: bool = False) -> list[str]:
+    """Clean after every run of this user whose runner and watchdog are both gone. Returns what was done or left."""
+    lines = []
+    for run_dir in sorted(house.base().glob("*")):
+        card = house.RunCard.read(run_dir)
+        if card is None:
+            lines += _orphan(run_dir, dry_run=dry_run)
+            continue
+        if card.runner_lives or card.watchdog_lives:
+            continue
+        if dry_run:
+            lines.append(f"would clean {card.drill} {card.run} ({run_dir})")
+            continue
+        try:
+            left = finish(card, "neither runner nor watchdog lives; cleaned by hand")
+        except DrillsError as error:
+            left = [str(error)]
+        lines += [f"left: {item}" for item in left] or [f"cleaned {card.drill} {card.run}"]
+    return lines
+
+
+def _orphan(run_dir: Path, *, dry_run: bool) -> list[str]:
+    """A directory without a card: its run died before it could say whose it was, so nothing was started."""
+    if dry_run:
+        return [f"would remove {run_dir}"]
+    left = house.remove(run_dir)
+    return [f"left: {item}" for item in left] or [f"removed {run_dir}"]

@@ -1,0 +1,332 @@
+"""One drill, from top to bottom.
+
+refuse          the guard looks at the plan; nothing was started
+set the scene   watchdog, Toxiproxy server, nodes, links, entries, clients
+perform         conditions, prepare, steady_state, disruption, recovery, sustain, failback
+read            which markers survived: while it is dark, and at the end
+strike          clients drained, everything ended, whatever happened
+seal            raw evidence closed, judged, sealed, rendered
+"""
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from drills.clock import NS_PER_MS, NS_PER_S, SYSTEM, Clock, iso
+from drills.errors import Aborted, DrillsError, Exit, LiveError, Refused
+from drills.evidence import bundle, ids, survivors
+from drills.evidence.journal import Journal
+from drills.faults import CATALOGUE
+from drills.replica import guard, proctable
+from drills.replica.provider import Capability
+from drills.runner import house, scene, secrets
+from drills.runner.clients import Clients
+from drills.runner.contract import Observer, RunOptions, RunOutcome
+from drills.runner.environment import describe_environment
+from drills.runner.helpers import Ledger, Watchdog
+from drills.runner.phases import Performer
+from drills.runner.reads import read
+from drills.runner.seal import explain, seal
+from drills.runner.stage import Stage
+from drills.scenario import Resolved
+
+PHASE_JITTER_NS = 500 * NS_PER_MS
+"""The disruption falls at a random point of leases and loops: up to this much later, drawn from the seed."""
+LEDGER_GRACE_S = 3.0
+
+
+def run_drill(resolved: Resolved, options: RunOptions, observer: Observer, *, clock: Clock = SYSTEM) -> RunOutcome:
+    """Carry out a drill and seal its evidence. Never raises for what happened in the drill: the outcome says it.
+
+    Raises EvidenceError's kin only when the evidence itself cannot be written.
+    """
+    zero_ns = clock.monotonic_ns()
+    boot_zero_ns = clock.boottime_ns()
+    plan = resolved.plan
+    run = ids.new(clock)
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
+    watchdog = Watchdog(_card(plan, options, run, zero_ns))
+    watchdog.wait_ready()
+    folder = bundle.create(options.reports, plan["drill"], run, clock)
+    bundle.write_inputs(folder, scenario=resolved.scenario_bytes, replica=resolved.replica_bytes, plan=plan)
+    journal = Journal(folder / "journal.jsonl", clock, zero_ns, secrets.redactor(plan))
+    journal.subscribe(observer.event)
+    journal.append(
+        "run.started",
+        sync=True,
+        run=run,
+        drill=plan["drill"],
+        plan_sha256=resolved.plan_sha256,
+        purpose=options.purpose,
+        seed=seed,
+        attended=options.prompter is not None,
+        zero_utc=iso(clock.utc()),
+    )
+
+    def host_clock(at: str) -> None:
+        boot_ns = clock.boottime_ns() - boot_zero_ns
+        journal.append(
+            "host.clock", at=at, monotonic_ns=clock.monotonic_ns() - zero_ns, boottime_ns=boot_ns, utc=iso(clock.utc())
+        )
+
+    host_clock("start")
+    bundle.write_environment(folder, describe_environment(plan, options, clock))
+    live = _Live(
+        resolved=resolved,
+        options=options,
+        observer=observer,
+        clock=clock,
+        run=run,
+        seed=seed,
+        folder=folder,
+        journal=journal,
+        zero_ns=zero_ns,
+        watchdog=watchdog,
+    )
+    with _signals() as quiet:
+        status, reason = _carry_out(live)
+        quiet.set()
+        left = live.strike()
+        host_clock("end")
+        journal.append("cleanup", left=left)
+        journal.append("run.ended", sync=True, status=status, reason=reason)
+        journal.close()
+        outcome = _seal(folder, left, live)
+        live.release()
+    return outcome
+
+
+def _carry_out(live: "_Live") -> tuple[str, str | None]:
+    """Perform the drill; how it ended, and why."""
+    try:
+        live.refuse()
+        live.set_scene()
+        live.perform()
+    except Refused as error:
+        return "refused", str(error)
+    except Aborted as error:
+        return "aborted", str(error)
+    except LiveError as error:
+        return "error", str(error)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, everything is undone and the evidence is kept
+        (live.folder / "logs" / "crash.log").write_text(explain(error))
+        return "error", f"internal error: {type(error).__name__}: {error}"
+    return "completed", None
+
+
+def _seal(folder: Path, left: list[str], live: "_Live") -> RunOutcome:
+    kept = live.run_dir if live.options.keep else None
+    try:
+        result = seal(folder)
+    except Exception as error:  # noqa: BLE001 - a judge that crashes is no pass; the evidence is on disk
+        evidence = bundle.Folder(folder)
+        if not evidence.sealed:  # nothing may be added to what is sealed
+            (folder / "logs" / "judging.log").write_text(explain(error))
+        trouble = f"the evidence is on disk, but it could not be judged or rendered: {type(error).__name__}: {error}"
+        return RunOutcome(
+            folder=folder, result=evidence.result, exit_code=Exit.ABORTED, left=left, kept=kept, trouble=trouble
+        )
+    return RunOutcome(folder=folder, result=result, exit_code=result["exit_code"], left=left, kept=kept)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Live:
+    """What lives during one run, and its end."""
+
+    resolved: Resolved
+    options: RunOptions
+    observer: Observer
+    clock: Clock
+    run: str
+    seed: int
+    folder: Path
+    journal: Journal
+    zero_ns: int
+    watchdog: Watchdog
+    replica: scene.Replica | None = None
+    ledger: Ledger | None = None
+    performer: Performer | None = None
+    reads: survivors.Spool | None = None
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The plan that is carried out."""
+        return self.resolved.plan
+
+    @property
+    def run_dir(self) -> Path:
+        """The run's directory, made by the watchdog."""
+        return house.room_of(self.run)
+
+    def refuse(self) -> None:
+        """Ask the guard."""
+        steps = [s for phase in self.plan["phases"].values() for s in phase["steps"]]
+        steps += [child for s in steps for child in s["together"] or ()]
+        needs = {s["id"]: CATALOGUE[s["action"]].needs for s in steps if s["action"] in CATALOGUE}
+        secrets.check(self.plan)
+        guard.check(self.plan, frozenset(Capability), needs)
+
+    def set_scene(self) -> None:
+        """The replica: nodes, links, entries."""
+        self.replica = scene.Replica(
+            self.plan, self.run, self.run_dir, self.folder / "logs", self.clock, self.options.isolation
+        )
+        self.replica.up(self.journal)
+
+    def perform(self) -> None:
+        """All phases, with the reads where they belong."""
+        replica = self.replica
+        if replica is None:
+            raise LiveError("the scene was not set")
+        self.reads = survivors.Spool(self.folder / "survivors.spool")
+        stage = Stage(
+            plan=self.plan,
+            run=self.run,
+            options=self.options,
+            seed=self.seed,
+            folder=self.folder,
+            scenario_folder=self.resolved.scenario_path.resolve().parent,
+            run_dir=self.run_dir,
+            clock=self.clock,
+            zero_ns=self.zero_ns,
+            journal=self.journal,
+            provider=replica.provider,
+            proxies=replica.proxies,
+            topology=replica.topology,
+            software=replica.software,
+            undo=replica.undo,
+            clients=Clients(self.plan, self.folder / "operations.spool", self.observer),
+            survivors=self.reads,
+            lives=[self.watchdog.trouble],
+        )
+        if replica.server is not None:
+            stage.lives.append(replica.server.trouble)
+        self.ledger = scene.start_ledger(stage, self.folder / "logs")
+        self.performer = Performer(stage)
+        phases = self.plan["phases"]
+        self.performer.phase("conditions")
+        self.performer.phase("prepare")
+        self.performer.hold("steady_state", (phases["steady_state"]["for_ns"] or 0) + self._jitter_ns())
+        stage.clients.since(stage.now())
+        self.performer.phase("disruption")
+        self.performer.phase("recovery")
+        self._await_service(stage)
+        self._sustain()
+        if self.performer.why_stopped() is None:
+            read(stage, "dark")
+        self.performer.phase("failback")
+        self._settle(stage)
+        self._drain()
+        if stage.clock_at is not None:
+            read(stage, "final")
+
+    def _jitter_ns(self) -> int:
+        return random.Random(self.seed).randrange(PHASE_JITTER_NS)  # noqa: S311 - a phase, not a secret
+
+    def _await_service(self, stage: Stage) -> None:
+        """After the recovery's steps: until clients are served again, or the deadline (then the RTO is censored)."""
+        if self.performer is None or self.performer.why_stopped() is not None or stage.clock_at is None:
+            return
+        stage.clients.since(stage.now())
+        deadline = stage.clock_at[0] + self.plan["deadline_ns"]
+        if not stage.wait_until(lambda: stage.clients.served(None), deadline):
+            self.journal.append("deadline.reached", deadline_ns=self.plan["deadline_ns"])
+
+    def _sustain(self) -> None:
+        """Long enough for every service level's window to be seen whole."""
+        if self.performer is None:
+            return
+        windows = [s["service_level"]["window_ns"] for s in self.plan["services"].values()]
+        margin = int(scene.longest_timeout_s(self.plan) * NS_PER_S)
+        wanted = self.plan["phases"]["sustain"]["for_ns"] or 0
+        self.performer.hold("sustain", max(wanted, max(windows) + margin))
+
+    def _settle(self, stage: Stage) -> None:
+        """After a failback that moved clients: long enough to judge it."""
+        steps = self.plan["phases"]["failback"]["steps"]
+        steps = steps + [child for s in steps for child in s["together"] or ()]
+        if self.performer is None or self.performer.why_stopped() is not None:
+            return
+        if any(s["action"] in {"switchover", "reroute", "promote"} for s in steps):
+            windows = [s["service_level"]["window_ns"] for s in self.plan["services"].values()]
+            stage.pause(max(windows) + int(scene.longest_timeout_s(self.plan) * NS_PER_S))
+
+    def _drain(self) -> None:
+        if self.ledger is None:
+            return
+        code = self.ledger.drain(within_s=2 * scene.longest_timeout_s(self.plan) + LEDGER_GRACE_S)
+        self.journal.append("ledger.ended", exit_code=code, clean=code == 0)
+
+    def strike(self) -> list[str]:
+        """End everything; returns what is left. Each part is ended whatever the others do."""
+        left: list[str] = []
+        if self.performer is not None:
+            with suppress(Exception):
+                self.performer.close()
+        if self.reads is not None:
+            with suppress(DrillsError, OSError):  # what was read is with the kernel; the seal counts the rows
+                self.reads.close()
+        if self.ledger is not None:
+            ended = self.ledger.process.poll() is not None and not self.ledger.expected_to_live
+            code = self.ledger.stop()
+            if not ended:
+                self.journal.append("ledger.ended", exit_code=code, clean=False)
+        if self.replica is not None:
+            try:
+                left += self.replica.down(keep=self.options.keep)
+            except Exception as error:  # noqa: BLE001 - what is left must be said, whatever failed
+                left.append(f"taking down failed: {error}; run `drills clean`")
+        return left
+
+    def release(self) -> None:
+        """After the seal: the run directory goes away, and the watchdog with it."""
+        self.watchdog.stop()
+        if not self.options.keep:
+            house.remove(self.run_dir)
+
+
+@contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """SIGINT and SIGTERM abort the drill once; while everything is undone they are held back."""
+    quiet = threading.Event()
+
+    def abort(number: int, _frame: FrameType | None) -> None:
+        if quiet.is_set():
+            return
+        quiet.set()
+        raise Aborted(f"stopped by {signal.Signals(number).name}")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield quiet
+        return
+    before = {number: signal.signal(number, abort) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield quiet
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _card(plan: dict[str, Any], options: RunOptions, run: str, zero_ns: int) -> house.RunCard:
+    pid = os.getpid()
+    return house.RunCard(
+        run=run,
+        drill=plan["drill"],
+        reports=str(options.reports.resolve()),
+        run_dir=str(house.room_of(run)),
+        zero_ns=zero_ns,
+        runner_pid=pid,
+        runner_ticks=house.start_ticks(pid),
+        watchdog_pid=0,
+        watchdog_ticks=0,
+        boot_id=proctable.boot_id(),
+        toxiproxy=plan["replica"]["toxiproxy"],
+        keep=options.keep,
+    )

@@ -1,0 +1,205 @@
+"""The stage: everything that is live while a drill runs, in one place for steps and faults.
+
+The runner's main thread pumps: ten times a second it reads what the ledger wrote, tells the observer, and looks
+whether its helpers (watchdog, ledger, Toxiproxy server) still live. Every wait of a step goes through `wait_until`.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drills.clock import NS_PER_S, Clock
+from drills.errors import Aborted, FaultError, LiveError
+from drills.evidence import survivors
+from drills.evidence.journal import Journal
+from drills.faults import CATALOGUE, Fault
+from drills.replica.local import LocalProvider
+from drills.replica.topology import Topology
+from drills.runner.clients import Clients
+from drills.runner.contract import RunOptions
+from drills.runner.undo import UndoLog, UndoRecord, execute
+from drills.software.base import Software
+from drills.toxiproxy.client import ToxiproxyClient
+
+PUMP_S = 0.02
+
+
+@dataclass(slots=True, kw_only=True)
+class ActiveFault:
+    """A fault that is in force."""
+
+    fault: Fault
+    step: str
+    ends_ns: int | None = None
+    action: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """Everything live. Times are nanoseconds since the run's zero unless they are deadlines of CLOCK_MONOTONIC."""
+
+    plan: dict[str, Any]
+    run: str
+    options: RunOptions
+    seed: int
+    folder: Path
+    scenario_folder: Path
+    run_dir: Path
+    clock: Clock
+    zero_ns: int
+    journal: Journal
+    provider: LocalProvider
+    proxies: ToxiproxyClient
+    topology: Topology
+    software: dict[str, Software]
+    undo: UndoLog
+    clients: Clients
+    survivors: survivors.Spool
+    lives: list[Callable[[], str | None]] = field(default_factory=list)
+    faults: dict[str, ActiveFault] = field(default_factory=dict)
+    promoted: list[str] = field(default_factory=list)
+    clock_at: tuple[int, int] | None = None
+    declared_ns: int | None = None
+    no_effect: list[str] = field(default_factory=list)
+    _fault_count: int = 0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    # -- what faults may touch (drills.faults.base.Site) --
+
+    def software_of(self, node: str) -> Software:
+        """What runs on a node."""
+        return self.software[self.plan["replica"]["nodes"][node]["runs"]]
+
+    def tree_of(self, node: str) -> dict[str, Any]:
+        """The node's process tree as data."""
+        record = self.provider.record(node)
+        if record is None:
+            raise FaultError(f"node {node} does not run: there is nothing to break")
+        return record.to_dict()
+
+    # -- time --
+
+    def now(self) -> int:
+        """Nanoseconds since the run's zero."""
+        return self.clock.monotonic_ns() - self.zero_ns
+
+    def pump(self) -> None:
+        """One turn of the main thread: read the clients, end what is due, look whether the helpers live."""
+        self.clients.pump(self.now())
+        for look in self.lives:
+            if (trouble := look()) is not None:
+                raise LiveError(trouble)
+        for active in list(self.faults.values()):
+            if active.ends_ns is not None and self.now() >= active.ends_ns:
+                self.clear(active.fault.id)
+
+    def wait_until(self, ready: Callable[[], bool], deadline_ns: int | None) -> bool:
+        """Wait until `ready()`, or until `deadline_ns` since zero; returns whether it was ready."""
+        main = threading.current_thread() is threading.main_thread()
+        while True:
+            if main:
+                self.pump()
+            if ready():
+                return True
+            left_s = PUMP_S if deadline_ns is None else (deadline_ns - self.now()) / NS_PER_S
+            if left_s <= 0:
+                return False
+            self.clock.sleep(min(PUMP_S, left_s))
+
+    def pause(self, duration_ns: int) -> None:
+        """Let time pass, pumping."""
+        self.wait_until(lambda: False, self.now() + duration_ns)
+
+    # -- faults --
+
+    def prepare(self, action: str, args: dict[str, Any]) -> Fault:
+        """Resolve a fault's targets; no side effect."""
+        with self._lock:
+            self._fault_count += 1
+            number = self._fault_count
+        return CATALOGUE[action](self, f"f{number}", args)
+
+    def inject(self, fault: Fault, step: dict[str, Any]) -> tuple[int, int]:
+        """Write the undo, then break it. Returns [f-, f+] since zero; the undo record stays until it is cleared."""
+        self.undo.write(
+            UndoRecord(
+                id=f"{int(fault.id[1:]):04d}", what=f"{fault.action} ({step['id']})", actions=tuple(fault.undo())
+            )
+        )
+        ends = step.get("for_ns")
+        before = self.now()
+        with self._lock:
+            self.faults[fault.id] = ActiveFault(fault=fault, step=step["id"], action=fault.action)
+        state = fault.inject()
+        after = self.now()
+        if ends is not None:
+            self.faults[fault.id].ends_ns = after + ends
+        self.journal.append(
+            "fault.injected",
+            sync=True,
+            fault=fault.id,
+            step=step["id"],
+            action=fault.action,
+            targets=step["targets"],
+            at=[before, after],
+            state=state,
+        )
+        return before, after
+
+    def verify_effect(self, fault: Fault) -> bool:
+        """Look from outside whether the fault took effect, and write down what was seen."""
+        try:
+            observation = fault.effect()
+            seen, detail = observation.seen, observation.detail
+        except (LiveError, OSError) as error:
+            seen, detail = False, {"error": str(error)}
+        self.journal.append("fault.effect", fault=fault.id, observed=seen, at=self.now(), detail=detail)
+        if not seen:
+            self.no_effect.append(f"{fault.action} had no effect that could be seen from outside")
+        return seen
+
+    def clear(self, fault_id: str) -> list[str]:
+        """Undo one fault and look whether it is gone. Returns what could not be undone."""
+        with self._lock:
+            active = self.faults.pop(fault_id, None)
+        if active is None:
+            return []
+        fault = active.fault
+        before = self.now()
+        actions = fault.undo()
+        notes = fault.clear()
+        held = {note.split(" ", 1)[0] for note in notes}
+        failures = execute([a for a in actions if not (a["do"] == "dark" and a["proxy"] in held)], self.proxies)
+        absent = False
+        detail: dict[str, Any] = {"failures": failures, "notes": notes}
+        if not failures:
+            try:
+                observation = fault.absent() if not held else None
+                absent = observation.seen if observation is not None else True
+                detail |= observation.detail if observation is not None else {}
+            except (LiveError, OSError) as error:
+                detail["error"] = str(error)
+        if absent:
+            self.undo.discard(f"{int(fault.id[1:]):04d}")
+        self.journal.append(
+            "fault.cleared", sync=True, fault=fault_id, at=[before, self.now()], absent=absent, detail=detail
+        )
+        return failures
+
+    def start_clock(self, step: dict[str, Any], before: int, after: int) -> None:
+        """Start the drill's clock: the disruption happened within [before, after]."""
+        self.clock_at = (before, after)
+        self.journal.append("clock.started", sync=True, step=step["id"], action=step["action"], f=[before, after])
+
+    # -- people --
+
+    def person(self, instruction: str, role: str | None) -> str:
+        """Have a person do or confirm something: "person", or "simulated" when nobody is there. Aborted if declined."""
+        prompter = self.options.prompter
+        if prompter is None:
+            return "simulated"
+        if not prompter.confirm(instruction, role):
+            raise Aborted(f"{role or 'the operator'} declined: {instruction}")
+        return "person"

@@ -1,0 +1,120 @@
+"""`kill -9` of the command at any instant: nothing is left on the machine, and the evidence is sealed as aborted."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drills.audit import audit
+from drills.evidence.bundle import Folder
+from drills.runner import house
+from tests.live import OUTAGE, processes_naming, scenario, wait_for
+
+BODY = OUTAGE + "failback:\n  - heal: {}\n  - rejoin: {node: db-seoul, follows: db-busan}\n"
+LENGTH_S = 9.0
+"""About as long as this drill takes."""
+WITHIN_S = 5.0
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Path]:
+    """A temporary directory of the test's own, short enough for sockets."""
+    folder = Path("/tmp") / f"drk{os.getpid()}"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def shared_memory() -> set[str]:
+    """SysV segments and files of POSIX shared memory."""
+    segments = {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
+    return segments | {entry.name for entry in Path("/dev/shm").iterdir()}
+
+
+def mounts() -> set[str]:
+    """Mount points."""
+    return {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}
+
+
+def start(folder: Path, room: Path, *, isolation: str | None = None) -> "subprocess.Popen[bytes]":
+    """Start `drills run` in a process of its own."""
+    path = scenario(folder, BODY)
+    environment = os.environ | {"TMPDIR": str(room)}
+    if isolation is not None:
+        environment["DRILLS_ISOLATION"] = isolation
+    command = [sys.executable, "-m", "drills", "run", str(path), "--reports", str(folder / "reports"), "--unattended"]
+    return subprocess.Popen(
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def kill_after(folder: Path, room: Path, seconds: float, *, isolation: str | None = None) -> None:
+    """Kill the command after a while, and look at what is there five seconds later."""
+    memory, mounted = shared_memory(), mounts()
+    process = start(folder, room, isolation=isolation)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+    finished = process.wait() == 0
+    gone = wait_for(lambda: not processes_naming(str(room)) and not list(room.iterdir()), WITHIN_S)
+    assert gone, (processes_naming(str(room)), list(room.rglob("*"))[:10])
+    assert set() == shared_memory() - memory
+    assert set() == mounts() - mounted
+    for evidence in (folder / "reports").glob("*"):
+        result = Folder(evidence).result
+        assert result is not None
+        assert ("passed" if finished else "aborted") == result["verdict"], result["reasons"]
+        found = audit(evidence)
+        assert found.ok, found
+
+
+@pytest.mark.parametrize("at", [0.35, 1.6, 4.2])
+def test_kill_nine_leaves_nothing(tmp_path: Path, room: Path, at: float) -> None:
+    """Bring-up, steady state, dark region: the watchdog takes everything down and seals."""
+    kill_after(tmp_path, room, at)
+
+
+def test_kill_nine_leaves_nothing_without_namespaces(tmp_path: Path, room: Path) -> None:
+    """The plain process tree leaves no process and no shared memory either."""
+    kill_after(tmp_path, room, 3.0, isolation="tree")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("number", range(30))
+def test_kill_nine_at_thirty_seeded_instants(tmp_path: Path, room: Path, number: int) -> None:
+    """Thirty instants through a drill, sealing included."""
+    rng = random.Random(f"kill {number}")
+    kill_after(tmp_path, room, LENGTH_S * (number + rng.random()) / 30, isolation="tree" if number % 5 == 4 else None)
+
+
+def test_clean_cleans_after_runner_and_watchdog_are_dead(tmp_path: Path, room: Path) -> None:
+    """Both killed: the next `drills clean` takes everything down and seals the evidence as aborted."""
+    process = start(tmp_path, room)
+    house_of_runs = room / f"drills-{os.geteuid()}"
+    assert wait_for(lambda: any(house_of_runs.glob("*/ledger.json")), 15)
+    card = house.RunCard.read(next(house_of_runs.iterdir()))
+    assert card is not None
+    os.kill(card.watchdog_pid, signal.SIGKILL)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    environment = os.environ | {"TMPDIR": str(room)}
+    command = [sys.executable, "-m", "drills", "clean"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert [] == processes_naming(str(room))
+    assert [] == list(room.iterdir())
+    result = Folder(next((tmp_path / "reports").iterdir())).result
+    assert result is not None
+    assert "aborted" == result["verdict"]
