@@ -10,13 +10,10 @@ seal            raw evidence closed, judged, sealed, rendered
 
 import os
 import random
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from drills.clock import NS_PER_MS, NS_PER_S, SYSTEM, Clock, iso
@@ -35,6 +32,7 @@ from drills.runner.phases import Performer
 from drills.runner.reads import read
 from drills.runner.seal import explain, seal
 from drills.runner.stage import Stage
+from drills.runner.stop import Stop, interruptible
 from drills.scenario import Resolved
 
 PHASE_JITTER_NS = 500 * NS_PER_MS
@@ -90,17 +88,25 @@ def run_drill(resolved: Resolved, options: RunOptions, observer: Observer, *, cl
         zero_ns=zero_ns,
         watchdog=watchdog,
     )
-    with _signals() as quiet:
-        status, reason = _carry_out(live)
-        quiet.set()
+    with interruptible() as stop:
+        live.stop = stop
+        try:
+            status, reason = _carry_out(live)
+            stop.hold_back()
+        except Aborted as error:  # the signal came after the last step, before it was held back
+            stop.hold_back()
+            status, reason = "aborted", str(error)
         left = live.strike()
         host_clock("end")
         journal.append("cleanup", left=left)
         journal.append("run.ended", sync=True, status=status, reason=reason)
         journal.close()
-        outcome = _seal(folder, left, live)
-        live.release()
-    return outcome
+        with ThreadPoolExecutor(1) as beside:
+            removal = beside.submit(live.remove)
+            outcome = _seal(folder, left, live)
+            remains = removal.result()
+        live.watchdog.stop()
+    return replace(outcome, left=left + remains, exit_code=Exit.LEFT_BEHIND) if remains else outcome
 
 
 def _carry_out(live: "_Live") -> tuple[str, str | None]:
@@ -150,6 +156,7 @@ class _Live:
     journal: Journal
     zero_ns: int
     watchdog: Watchdog
+    stop: Stop = field(default_factory=Stop)
     replica: scene.Replica | None = None
     ledger: Ledger | None = None
     performer: Performer | None = None
@@ -204,7 +211,7 @@ class _Live:
             undo=replica.undo,
             clients=Clients(self.plan, self.folder / "operations.spool", self.observer),
             survivors=self.reads,
-            lives=[self.watchdog.trouble],
+            lives=[self.stop.check, self.watchdog.trouble],
         )
         if replica.server is not None:
             stage.lives.append(replica.server.trouble)
@@ -280,38 +287,14 @@ class _Live:
                 self.journal.append("ledger.ended", exit_code=code, clean=False)
         if self.replica is not None:
             try:
-                left += self.replica.down(keep=self.options.keep)
+                left += self.replica.down()
             except Exception as error:  # noqa: BLE001 - what is left must be said, whatever failed
                 left.append(f"taking down failed: {error}; run `drills clean`")
         return left
 
-    def release(self) -> None:
-        """After the seal: the run directory goes away, and the watchdog with it."""
-        self.watchdog.stop()
-        if not self.options.keep:
-            house.remove(self.run_dir)
-
-
-@contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """SIGINT and SIGTERM abort the drill once; while everything is undone they are held back."""
-    quiet = threading.Event()
-
-    def abort(number: int, _frame: FrameType | None) -> None:
-        if quiet.is_set():
-            return
-        quiet.set()
-        raise Aborted(f"stopped by {signal.Signals(number).name}")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield quiet
-        return
-    before = {number: signal.signal(number, abort) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield quiet
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def remove(self) -> list[str]:
+        """Remove the run's directory, with the data of its nodes; what is left."""
+        return [] if self.options.keep else house.remove(self.run_dir)
 
 
 def _card(plan: dict[str, Any], options: RunOptions, run: str, zero_ns: int) -> house.RunCard:

@@ -9,14 +9,13 @@ Whatever is in there belongs to a run; a folder whose runner and watchdog are bo
 
 import json
 import os
-import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from drills.errors import Refused
-from drills.replica import proctable
+from drills.replica import proctable, remains
 
 PATH_MAX = 60
 """A socket's path must fit in 107 bytes, with the node's folder and the socket's name behind this."""
@@ -101,7 +100,7 @@ def make(run: str) -> Path:
 
 def remove(run_dir: Path) -> list[str]:
     """Remove a run's directory, and the house if it is empty. Returns what is left."""
-    shutil.rmtree(run_dir, ignore_errors=True)
+    remains.remove_tree(run_dir)
     with suppress(OSError):  # other runs may live here
         run_dir.parent.rmdir()
     return [f"directory {run_dir}: remove it by hand"] if run_dir.exists() else []

@@ -75,14 +75,17 @@ class Replica:
             **self.topology.describe(),
         )
 
-    def down(self, *, keep: bool) -> list[str]:
-        """Undo what is in force on servers of others, end every process of ours. Returns what is left."""
+    def down(self) -> list[str]:
+        """Undo what is in force on servers of others, end every process of ours. Returns what is left.
+
+        Files stay: removing them takes a second, which the sealing need not wait for.
+        """
         left: list[str] = []
         own = self.server is not None
         if not own and hasattr(self, "proxies"):
             for record in self.undo.pending():
                 left += execute(record.actions, self.proxies)
-        left += self.provider.teardown(keep=keep)
+        left += self.provider.teardown(keep=True)
         if self.server is not None:
             self.server.stop()
         process.sweep(self.run, self.run_dir)

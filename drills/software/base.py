@@ -102,8 +102,11 @@ class Software(Protocol):
         """End a node in good order; one that does not run is no error."""
         ...
 
-    def promote(self, node: str, *, within_s: float) -> Promotion:
-        """Make a standby the primary; returns when it has proved its authority and that it can write."""
+    def promote(self, node: str, *, within_s: float, after_lsn: int | None = None) -> Promotion:
+        """Make a standby the primary; returns when it has proved its authority and that it can write.
+
+        after_lsn: only once it has what the former primary wrote last, as `demote` returned it.
+        """
         ...
 
     def demote(self, node: str, *, within_s: float) -> Demotion:

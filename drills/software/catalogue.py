@@ -37,7 +37,9 @@ def build(plan: Mapping[str, Any], provider: Provider, clock: Clock = SYSTEM) ->
         chosen = {spec["settings"].get("bin") for spec in own.values()}
         if len(chosen) > 1:
             raise Refused(f"the nodes of {kind} name {len(chosen)} folders of programs; one replica runs one version")
-        software[kind] = Postgres(
-            provider=provider, nodes=own, binaries=binaries.find(chosen.pop() if chosen else None), clock=clock
-        )
+        programs = binaries.find(chosen.pop() if chosen else None)
+        planned = plan["software"][kind]["version"]
+        if programs.version != planned:
+            raise Refused(f"the plan was made for {kind} {planned}, but {programs.version} is here now: plan again")
+        software[kind] = Postgres(provider=provider, nodes=own, binaries=programs, clock=clock)
     return software

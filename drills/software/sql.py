@@ -45,7 +45,7 @@ def ask(
         raise SoftwareError(
             f"{what}: {address} says: {error} ({getattr(error, 'sqlstate', None) or 'no code'})"
         ) from error
-    except (OSError, EOFError, asyncpg.InterfaceError) as error:
+    except (OSError, EOFError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise SoftwareError(f"{what}: {address}: {error or type(error).__name__}") from error
 
 
@@ -94,7 +94,7 @@ async def _knock(address: Address, access: Access, within_s: float, alive: Calla
         try:
             async with asyncio.timeout(left_s):
                 connection = await _connect(address, access)
-        except (OSError, EOFError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, EOFError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             last = str(error) or type(error).__name__
         else:
             connection.terminate()

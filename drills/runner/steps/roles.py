@@ -68,7 +68,7 @@ def switchover(stage: Stage, step: dict[str, Any]) -> dict[str, Any]:
     ended = software.demote(source, within_s=timeout_s)
     stopped = stage.now()
     _clock(stage, step, before, stopped)
-    done = software.promote(target, within_s=timeout_s)
+    done = software.promote(target, within_s=timeout_s, after_lsn=ended.lsn)
     stage.promoted.append(target)
     at = [done.began_ns - stage.zero_ns, done.ended_ns - stage.zero_ns]
     detail = {
