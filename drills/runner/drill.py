@@ -52,7 +52,8 @@ def run_drill(resolved: Resolved, options: RunOptions, observer: Observer, *, cl
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
     watchdog = Watchdog(_card(plan, options, run, zero_ns))
     watchdog.wait_ready()
-    folder = bundle.create(options.reports, plan["drill"], run, clock)
+    # The helpers work elsewhere: a relative path would lead them astray.
+    folder = bundle.create(options.reports.resolve(), plan["drill"], run, clock)
     bundle.write_inputs(folder, scenario=resolved.scenario_bytes, replica=resolved.replica_bytes, plan=plan)
     journal = Journal(folder / "journal.jsonl", clock, zero_ns, secrets.redactor(plan))
     journal.subscribe(observer.event)
@@ -106,6 +107,7 @@ def run_drill(resolved: Resolved, options: RunOptions, observer: Observer, *, cl
             outcome = _seal(folder, left, live)
             remains = removal.result()
         live.watchdog.stop()
+    outcome = replace(outcome, folder=options.reports / folder.name)  # as the user wrote it
     return replace(outcome, left=left + remains, exit_code=Exit.LEFT_BEHIND) if remains else outcome
 
 

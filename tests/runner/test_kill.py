@@ -118,3 +118,15 @@ def test_clean_cleans_after_runner_and_watchdog_are_dead(tmp_path: Path, room: P
     result = Folder(next((tmp_path / "reports").iterdir())).result
     assert result is not None
     assert "aborted" == result["verdict"]
+
+
+def test_a_relative_reports_folder_is_where_the_user_stands(tmp_path: Path, room: Path) -> None:
+    """Helpers work in other directories; the evidence still lands in ./reports."""
+    path = scenario(tmp_path, BODY.replace("sustain: {for: 2s}", "sustain: {for: 1s}"))
+    command = [sys.executable, "-m", "drills", "run", str(path), "--unattended", "--set", "service_level.window=500ms"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"TMPDIR": str(room)}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert 1 == len(list((tmp_path / "reports").glob("*-short-*/operations.parquet")))
+    assert [] == list(room.iterdir())
