@@ -100,7 +100,7 @@ def processes_naming(*words: str) -> list[str]:
             continue
         try:
             text = (entry / "cmdline").read_bytes() + b"\0" + (entry / "environ").read_bytes()
-            text += os.fsencode(os.readlink(entry / "cwd"))
+            text += os.fsencode((entry / "cwd").readlink())
         except OSError:
             continue
         if any(os.fsencode(word) in text for word in words):

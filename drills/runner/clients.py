@@ -29,7 +29,7 @@ class Stream:
     last_bad_ended_ns: int = 0
     good_since_ns: int = 0
     last_scheduled_ns: int = 0
-    total: int = 0
+    bad_total: int = 0
 
 
 class Clients:
@@ -60,7 +60,7 @@ class Clients:
         with self._lock:
             self._since_ns = t_ns
             for stream in self._streams.values():
-                stream.good_run = stream.bad_run = 0
+                stream.good_run = stream.bad_run = stream.bad_total = 0
 
     def outage(self, service: str | None) -> tuple[int, int] | None:
         """(start of the first, end of the last) of enough bad operations in a row; None while there is none.
@@ -83,6 +83,11 @@ class Clients:
                 for key, stream in judged
             )
 
+    def suffered(self) -> bool:
+        """Whether any judged stream had a bad operation since the last mark."""
+        with self._lock:
+            return any(stream.bad_total for _, stream in self._judged(None))
+
     def _judged(self, service: str | None) -> Iterable[tuple[Key, Stream]]:
         for key, stream in self._streams.items():
             clients = self._services[key[0]]["clients"]
@@ -99,7 +104,6 @@ class Clients:
         self._count(ended_ns, good=good)
         key = (operation.service, operation.group, operation.plane, operation.kind)
         stream = self._streams.setdefault(key, Stream())
-        stream.total += 1
         if operation.scheduled_ns < self._since_ns:
             return
         stream.last_scheduled_ns = max(stream.last_scheduled_ns, operation.scheduled_ns)
@@ -112,6 +116,7 @@ class Clients:
             if stream.bad_run == 0:
                 stream.bad_since_ns = operation.started_ns
             stream.bad_run += 1
+            stream.bad_total += 1
             stream.last_bad_ended_ns = ended_ns
             stream.good_run = 0
 

@@ -230,6 +230,7 @@ class _Live:
         self._sustain()
         if self.performer.why_stopped() is None:
             read(stage, "dark")
+        stage.clients.since(stage.now())
         self.performer.phase("failback")
         self._settle(stage)
         self._drain()
@@ -258,12 +259,13 @@ class _Live:
         self.performer.hold("sustain", max(wanted, max(windows) + margin))
 
     def _settle(self, stage: Stage) -> None:
-        """After a failback that moved clients: long enough to judge it."""
+        """After a failback that moved clients, or that they felt: long enough to judge it."""
         steps = self.plan["phases"]["failback"]["steps"]
         steps = steps + [child for s in steps for child in s["together"] or ()]
         if self.performer is None or self.performer.why_stopped() is not None:
             return
-        if any(s["action"] in {"switchover", "reroute", "promote"} for s in steps):
+        moved = any(s["action"] in {"switchover", "reroute", "promote"} for s in steps)
+        if moved or (steps and stage.clients.suffered()):
             windows = [s["service_level"]["window_ns"] for s in self.plan["services"].values()]
             stage.pause(max(windows) + int(scene.longest_timeout_s(self.plan) * NS_PER_S))
 

@@ -14,7 +14,7 @@ from tests.live import OUTAGE, Watcher, drill
 
 
 @pytest.fixture(autouse=True)
-def short_room(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def short_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs live under a short temporary directory."""
     monkeypatch.setenv("TMPDIR", "/tmp")
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -95,7 +95,7 @@ def test_a_look_tells_silence_from_an_answer_a_close_and_a_refusal() -> None:
 
 
 def test_degraded_links_are_measured_as_such(tmp_path: Path) -> None:
-    """Latency of 40 ms each way and 64 KB/s, as conditions: their effect is measured through the link before it counts."""
+    """Latency of 40 ms each way and 64 KB/s, as conditions: measured through the link before they count."""
     watcher = Watcher()
     body = (
         "conditions:\n  - latency: {link: [seoul, busan], latency: 40ms}\n"

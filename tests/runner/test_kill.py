@@ -23,7 +23,7 @@ WITHIN_S = 5.0
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Path]:
+def room() -> Iterator[Path]:
     """A temporary directory of the test's own, short enough for sockets."""
     folder = Path("/tmp") / f"drk{os.getpid()}"
     folder.mkdir()
@@ -124,8 +124,9 @@ def test_a_relative_reports_folder_is_where_the_user_stands(tmp_path: Path, room
     """Helpers work in other directories; the evidence still lands in ./reports."""
     path = scenario(tmp_path, BODY.replace("sustain: {for: 2s}", "sustain: {for: 1s}"))
     command = [sys.executable, "-m", "drills", "run", str(path), "--unattended", "--set", "service_level.window=500ms"]
+    environment = os.environ | {"TMPDIR": str(room)}
     done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | {"TMPDIR": str(room)}, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert 0 == done.returncode, done.stdout + done.stderr
     assert 1 == len(list((tmp_path / "reports").glob("*-short-*/operations.parquet")))

@@ -34,7 +34,9 @@ def markers_on_disk(plan: dict[str, Any], run_id: str, kept: Path, room: Path) -
     again.mkdir()
     provider = LocalProvider(run_id="old-primary", run_dir=again, logs_dir=room, isolation=None, clock=SYSTEM)
     try:
-        subprocess.run(["cp", "-a", kept / "nodes" / "db-seoul" / "data", provider.home("db-seoul") / "data"], check=True)
+        subprocess.run(
+            ["cp", "-a", kept / "nodes" / "db-seoul" / "data", provider.home("db-seoul") / "data"], check=True
+        )
         # The administrator's password died with the run: this copy lets everybody in.
         (provider.data_dir("db-seoul") / "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
         software = build(plan, provider)["postgres"]
