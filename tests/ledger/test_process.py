@@ -1,0 +1,216 @@
+"""The ledger's process: its commands, its death, and a service on a real socket in real time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drills.clock import NS_PER_S, SYSTEM
+from drills.evidence import operations
+from drills.evidence.operations import Operation, tail
+from tests.double.client import DoubleClient
+from tests.double.script import KINDS, MS, Outage, S, Script, outage_script
+from tests.double.server import Server
+from tests.double.virtual import raw
+
+ROOT = Path(__file__).parents[2]
+ALWAYS_DARK = Script(outages=(Outage(start_ns=0, end_ns=3_600 * S, how="dark"),))
+
+
+@contextmanager
+def ledger(settings: dict[str, Any], folder: Path, *, ready: bool = True) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the process and wait for its word; whatever happens, it is gone afterwards."""
+    (folder / "config.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "drills.ledger", str(folder / "config.json"), "--plugin", DoubleClient.__module__]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
+        try:
+            if ready:
+                assert process.stdout is not None
+                assert process.stdout.readline() == b"ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def drain(process: subprocess.Popen[bytes]) -> int:
+    """Ask for an orderly end and return the exit code; standard input stays open, as the runner's does."""
+    assert process.stdin is not None
+    process.stdin.write(b"drain\n")
+    process.stdin.flush()
+    return process.wait(timeout=30)
+
+
+def recorded(folder: Path) -> list[Operation]:
+    """Read what is in the spool."""
+    reader = tail(folder / "spool")
+    return sorted(reader.poll() + reader.unfinished, key=lambda one: one.op)
+
+
+def wait_for(folder: Path, count: int) -> None:
+    """Wait until the spool holds so many operations."""
+    for _ in range(1_000):
+        if len(recorded(folder)) >= count:
+            return
+        SYSTEM.sleep(0.01)
+    pytest.fail("the ledger records nothing")
+
+
+def test_drain(tmp_path: Path) -> None:
+    """An orderly end: everything has ended, a canary is last, exit code 0, nothing is said on standard error."""
+    zero_ns = SYSTEM.monotonic_ns()
+    with Server(Script(), zero_ns=zero_ns) as server:
+        settings = raw(tmp_path / "spool", server.address, zero_ns=zero_ns)
+        with ledger(settings, tmp_path) as process:
+            wait_for(tmp_path, 100)
+            assert drain(process) == 0
+            assert process.stderr is not None
+            assert process.stderr.read() == b""
+        found = recorded(tmp_path)
+        assert {("ok", None)} == {(one.outcome, one.error) for one in found}
+        assert found[-1].plane == "canary"
+        assert {"service", "client", "canary"} == {one.plane for one in found}
+        written = {(one.writer, one.seq, one.attempt) for one in found if one.kind == "write"}
+        assert written == set(server.service.truth.acknowledged)
+
+
+def test_drain_waits_for_what_is_under_way(tmp_path: Path) -> None:
+    """In the dark a drain takes as long as the longest timeout, and leaves nothing unfinished."""
+    zero_ns = SYSTEM.monotonic_ns()
+    with Server(ALWAYS_DARK, zero_ns=zero_ns) as server:
+        settings = raw(tmp_path / "spool", server.address, zero_ns=zero_ns)
+        with ledger(settings, tmp_path) as process:
+            wait_for(tmp_path, 20)
+            assert drain(process) == 0
+        found = recorded(tmp_path)
+        assert not [one for one in found if one.error == "unfinished"]
+        assert (found[-1].plane, found[-1].outcome, found[-1].error) == ("canary", "fail", "connect_timeout")
+
+
+def test_gone_runner_ends_the_ledger_at_once(tmp_path: Path) -> None:
+    """The end of standard input ends the process, whatever hangs."""
+    zero_ns = SYSTEM.monotonic_ns()
+    with Server(ALWAYS_DARK, zero_ns=zero_ns) as server:
+        settings = raw(tmp_path / "spool", server.address, zero_ns=zero_ns)
+        with ledger(settings, tmp_path) as process:
+            wait_for(tmp_path, 20)
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(timeout=5) == 4
+
+
+def test_kill_leaves_a_readable_spool(tmp_path: Path) -> None:
+    """After kill -9 the spool has the intents of what was under way, and can be sealed."""
+    zero_ns = SYSTEM.monotonic_ns()
+    script = Script(outages=(Outage(start_ns=2 * S, end_ns=3_600 * S, how="dark"),))
+    with Server(script, zero_ns=zero_ns) as server:
+        settings = raw(tmp_path / "spool", server.address, zero_ns=zero_ns)
+        with ledger(settings, tmp_path) as process:
+            while server.now_ns() < script.fault_ns + 300 * MS:
+                SYSTEM.sleep(0.01)
+            os.kill(process.pid, signal.SIGKILL)
+            assert process.wait(timeout=5) == -signal.SIGKILL
+        found = recorded(tmp_path)
+        assert [one for one in found if one.outcome == "ok"]
+        assert [one for one in found if one.error == "unfinished"]
+        assert operations.to_parquet(tmp_path / "spool", tmp_path / "sealed.parquet") == len(found)
+        known = {(one.writer, one.seq, one.attempt) for one in found if one.kind == "write"}
+        assert set(server.service.truth.acknowledged) <= known
+
+
+def test_interrupt_is_for_the_runner(tmp_path: Path) -> None:
+    """Ctrl-C in the same terminal does not reach the ledger before its runner has decided."""
+    zero_ns = SYSTEM.monotonic_ns()
+    with Server(Script(), zero_ns=zero_ns) as server:
+        settings = raw(tmp_path / "spool", server.address, zero_ns=zero_ns)
+        with ledger(settings, tmp_path) as process:
+            process.send_signal(signal.SIGINT)
+            wait_for(tmp_path, 50)
+            assert drain(process) == 0
+
+
+def test_starved_prober_says_so(tmp_path: Path) -> None:
+    """A prober that was stopped for a while leaves no instant out, and its lateness is on record."""
+    zero_ns = SYSTEM.monotonic_ns()
+    with Server(Script(), zero_ns=zero_ns) as server:
+        settings = raw(tmp_path / "spool", server.address, zero_ns=zero_ns, ledger=None)
+        with ledger(settings, tmp_path) as process:
+            wait_for(tmp_path, 20)
+            process.send_signal(signal.SIGSTOP)
+            SYSTEM.sleep(0.5)
+            process.send_signal(signal.SIGCONT)
+            wait_for(tmp_path, 120)
+            assert drain(process) == 0
+    probes = [one for one in recorded(tmp_path) if one.plane == "service" and one.kind == "read"]
+    scheduled = sorted(one.scheduled_ns for one in probes)
+    assert {NS_PER_S // 50} == {later - one for one, later in pairwise(scheduled)}
+    assert max(one.started_ns - one.scheduled_ns for one in probes) > 400 * MS
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"services": 5}, "no configuration"),
+        ({"spool": "/dev/full"}, "disk is full"),
+        ({"spool": "/nowhere/spool"}, "cannot write /nowhere/spool"),
+    ],
+)
+def test_ledger_that_cannot_work(tmp_path: Path, changes: dict[str, Any], what: str) -> None:
+    """A configuration that is none, or a spool that cannot be written, ends with code 4 and one line that says why."""
+    settings = {**raw(tmp_path / "spool", ("127.0.0.1", 1)), **changes}
+    with ledger(settings, tmp_path, ready=False) as process:
+        assert process.wait(timeout=20) == 4
+        assert process.stderr is not None
+        said = process.stderr.read().decode()
+    assert said.startswith("ledger: ")
+    assert what in said
+    assert said.count("\n") == 1
+
+
+def test_twenty_outages_in_real_time(tmp_path: Path) -> None:
+    """On real sockets: the bounds of every recovery hold the instant at which the service says it came back."""
+    zero_ns = SYSTEM.monotonic_ns()
+    scripts = {f"{kind}-{seed}": _short(outage_script(seed, kind)) for kind in KINDS for seed in range(4)}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(Server(script, zero_ns=zero_ns)) for name, script in scripts.items()}
+        services = {name: _service(server) for name, server in servers.items()}
+        settings = {"run": "RUN", "zero_ns": zero_ns, "seed": 1, "spool": str(tmp_path / "spool"), "services": services}
+        with ledger(settings, tmp_path) as process:
+            latest_ns = max(script.recovery_ns for script in scripts.values())
+            while SYSTEM.monotonic_ns() - zero_ns < latest_ns + 700 * MS:
+                SYSTEM.sleep(0.05)
+            assert drain(process) == 0
+    found = recorded(tmp_path)
+    for name, script in scripts.items():
+        probes = [one for one in found if (one.service, one.plane, one.kind) == (name, "service", "write")]
+        bad = [one for one in probes if one.outcome != "ok" or (one.ended_ns or 0) - one.scheduled_ns > 250 * MS]
+        last_bad = max(bad, key=lambda one: one.started_ns)
+        good = min((o for o in probes if o.started_ns > last_bad.started_ns), key=lambda one: one.started_ns)
+        assert last_bad.started_ns <= max(script.recovery_ns, servers[name].open_ns), name
+        assert script.recovery_ns <= (good.ended_ns or 0), name
+
+
+def _service(server: Server) -> dict[str, Any]:
+    group = {"address": list(server.address), "probes": {"rate_per_s": 10.0, "timeout_ns": 900_000_000}}
+    return {"software": "double", "groups": {"outside": group}}
+
+
+def _short(script: Script) -> Script:
+    """Make outages a third as long: real time is dear."""
+    begin_ns = script.fault_ns
+
+    def sooner(at_ns: int) -> int:
+        return begin_ns + (at_ns - begin_ns) // 3
+
+    outages = (replace(one, start_ns=sooner(one.start_ns), end_ns=sooner(one.end_ns)) for one in script.outages)
+    return replace(script, outages=tuple(outages))
