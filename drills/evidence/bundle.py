@@ -12,6 +12,7 @@ over; once it stands, nothing is changed.
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from drills.evidence import canonical, disk, journal, manifest, operations, surv
 from drills.evidence.journal import Event
 from drills.evidence.redact import Redactor
 
+_SYNCERS = 8
 _CONVERT = {"operations.spool": operations.to_parquet, "survivors.spool": survivors.to_parquet}
 
 
@@ -168,9 +170,9 @@ def seal(path: Path, result: dict[str, Any]) -> dict[str, Any]:
             return folder.manifest
         _drop_parts(path)
         disk.write_atomic(path / manifest.RESULT, data)
-        for name in disk.listing(path).files:
-            with disk.writing(path / name):
-                disk.sync(path / name)
+        # Together, since a journalling file system then commits once for all of them.
+        with disk.writing(path), ThreadPoolExecutor(_SYNCERS) as pool:
+            list(pool.map(disk.sync, (path / name for name in disk.listing(path).files)))
         sealed = manifest.build(path, result)
         disk.write_atomic(path / manifest.NAME, canonical.dumps(sealed))
     return sealed

@@ -67,6 +67,13 @@ def failback_start(case: Case) -> Interval | None:
     return (switch or named or [(began, began)])[0]
 
 
+def watchable(case: Case, service: Service, start: Interval | None) -> Interval | None:
+    """The failback's start if it can be judged: it has a target, or was watched for one window at least."""
+    if start is None or service.failback_rto_ns is not None:
+        return start
+    return start if case.watched_end - start[0] >= service.level.window_ns else None
+
+
 def of_service(case: Case, figures: Sequence[Figures]) -> Clocks:
     """Every clock of one service."""
     fault, mark, back = case.fault, declared(case), failback_start(case)
@@ -77,7 +84,7 @@ def of_service(case: Case, figures: Sequence[Figures]) -> Clocks:
     def clock(start: Interval, which: Callable[[Outage], Interval | None]) -> Bound | None:
         return worst(of_outage(f.outage, start, which) for f in streams if f.outage is not None)
 
-    failbacks = [f.failback for f in streams if f.failback is not None]
+    failbacks = [f.failback for f in streams if f.failback is not None]  # none of them if it cannot be judged
     return Clocks(
         first_good=clock(fault, lambda outage: outage.first_good),
         first_recovery=clock(fault, lambda outage: outage.first_recovery),
@@ -108,10 +115,7 @@ def split(case: Case, service: Service, recovery: Interval | None) -> list[Mappi
     """
     if case.fault is None:
         return []
-    back = case.failback_began
     until = recovery[1] if recovery is not None else case.horizon
-    if back is not None:
-        until = min(until, back)
     latest: dict[str, Interval] = {}
     for mark in case.marks:
         if mark.name == "rerouted" and mark.detail.get("entry") not in (None, service.entry):

@@ -1,9 +1,10 @@
 """How near to the real thing a drill was, and what it says nothing about; derived from plan and journal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from drills.measure.case import Case
+from drills.measure import clocks
+from drills.measure.case import Case, Service
 from drills.measure.integrity import Integrity
 from drills.measure.verdict import people
 
@@ -46,29 +47,28 @@ def of(case: Case) -> dict[str, Any]:
 
 def not_measured(case: Case, integrity: Mapping[str, Integrity]) -> list[dict[str, str]]:
     """What a reader might expect to be measured, and why it is not."""
-    found: list[dict[str, str]] = []
-
-    def note(what: str, why: str) -> None:
-        found.append({"what": what, "why": why})
-
+    found: list[tuple[str, str]] = []
     if any(step["action"] in KILLS for step in case.steps("conditions", "disruption")):
-        note("durability of fsync", "SIGKILL keeps the page cache; only a loss of power would test it")
+        found.append(("durability of fsync", "SIGKILL keeps the page cache; only a loss of power would test it"))
     for service in case.services:
-        targets: Sequence[tuple[str, int | None]] = (
-            ("rto", service.rto_ns),
-            ("rpo", service.rpo_ns),
-            ("failback_rto", service.failback_rto_ns),
-        )
-        for name, target in targets:
-            if target is None:
-                note(f"{name} of {service.name} against a target", "the scenario sets none")
-        if not any(stream.key.plane == "service" for stream in service.streams):
-            note(f"fresh connections to {service.name}", "its workload has no probes")
-        if not any(stream.key.plane == "client" for stream in service.streams):
-            note(f"pooled sessions of {service.name}", "its workload has no ledger")
-        if service.name in integrity and not integrity[service.name].eras_known:
-            note(f"holes in {service.name}", "no answer said which node or timeline it came from")
+        found += _of_service(case, service, integrity.get(service.name))
     if case.failback_began is None:
-        note("the way back", "the drill has no failback, or did not reach it")
-    note("partial transactions, stale reads, linearizability", "the ledger writes single markers")
-    return found
+        found.append(("the way back", "the drill has no failback, or did not reach it"))
+    found.append(("partial transactions, stale reads, linearizability", "the ledger writes single markers"))
+    return [{"what": what, "why": why} for what, why in found]
+
+
+def _of_service(case: Case, service: Service, integrity: Integrity | None) -> Iterator[tuple[str, str]]:
+    name, planes = service.name, {stream.key.plane for stream in service.streams}
+    targets = {"rto": service.rto_ns, "rpo": service.rpo_ns, "failback_rto": service.failback_rto_ns}
+    for objective in (objective for objective, target in targets.items() if target is None):
+        yield f"{objective} of {name} against a target", "the scenario sets none"
+    if "service" not in planes:
+        yield f"fresh connections to {name}", "its workload has no probes"
+    if "client" not in planes:
+        yield f"pooled sessions of {name}", "its workload has no ledger"
+    if integrity is not None and not integrity.eras_known:
+        yield f"holes in {name}", "no answer said which node or timeline it came from"
+    back = clocks.failback_start(case)
+    if back != clocks.watchable(case, service, back):
+        yield f"the interruption of {name} by the failback", "it was watched for less than one window after it"

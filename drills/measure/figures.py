@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drills.measure import rto, statistics
-from drills.measure.case import Case, Interval, Level, StreamPlan
+from drills.measure.case import Case, Interval, Level, Service, StreamPlan
 from drills.measure.rto import UNFINISHED, Outage, Stream
 
 
@@ -34,11 +34,12 @@ class Figures:
     failback: Outage | None
 
 
-def of(case: Case, plan: StreamPlan, stream: Stream, level: Level, failback: Interval | None) -> Figures:
+def of(case: Case, service: Service, plan: StreamPlan, stream: Stream, failback: Interval | None) -> Figures:
     """Count everything on one stream."""
+    level = service.level
     due, good, planned = _steady(case, plan, stream, level)
     watched_due, watched_planned = _watched(case, plan, stream)
-    late = np.maximum(stream.started - stream.scheduled, 0)
+    late = _late(case, service, stream)
     acknowledged = stream.ok & (stream.ended != UNFINISHED)
     return Figures(
         plan=plan,
@@ -55,6 +56,15 @@ def of(case: Case, plan: StreamPlan, stream: Stream, level: Level, failback: Int
         outage=None if case.fault is None else rto.outage(stream, case.fault, case.horizon, level),
         failback=None if failback is None else rto.outage(stream, failback, case.watched_end, level),
     )
+
+
+def _late(case: Case, service: Service, stream: Stream) -> rto.Ints:
+    """Lateness of what is judged: from the steady state to the horizon, or to the end if the failback has a target."""
+    begin = case.phases.get("steady_state", (0, None))[0]
+    end = case.watched_end if service.failback_rto_ns is not None else case.horizon
+    judged = (stream.scheduled >= begin) & (stream.scheduled <= end)
+    late: rto.Ints = np.maximum(stream.started - stream.scheduled, 0)[judged]
+    return late
 
 
 def _all_but_one_in_a_thousand(late: rto.Ints) -> int:

@@ -83,7 +83,7 @@ def _disruption(case: Case) -> Gate:
     ended = {data["id"]: data for data in case.all("step.ended")}
     wanted = [s["id"] for s in case.steps("conditions", "prepare", "disruption") if not s.get("together")]
     missing = [step for step in wanted if ended.get(step, {}).get("status") not in ("done", "simulated")]
-    detail = f"not carried out: {', '.join(missing)}" if missing else f"{len(wanted)} steps carried out"
+    detail = f"not carried out: {', '.join(missing)}" if missing else f"carried out: {', '.join(wanted)}"
     return Gate(name="disruption_performed", passed=not missing, detail=detail)
 
 
@@ -177,8 +177,12 @@ def _kept_time(service: Service, figures: Sequence[Figures]) -> Gate:
         if key.plane == "service" and f.kept_late_ns * 2 >= period:
             problems.append(f"{key.group} {key.kind}: probes were {f.kept_late_ns / 1e6:.1f} ms late")
         stream = f"{key.group} {key.plane} {key.kind}"
-        outages = [o for o in (f.outage, f.failback) if o is not None and f.plan.judged and o.late_ns > limit]
-        problems += [f"{stream}: the probe that sets a bound was {o.late_ns / 1e6:.1f} ms late" for o in outages]
+        outages = [f.outage, f.failback if service.failback_rto_ns is not None else None] if f.plan.judged else []
+        problems += [
+            f"{stream}: the probe that sets a bound was {o.late_ns / 1e6:.1f} ms late"
+            for o in outages
+            if o and o.late_ns > limit
+        ]
     worst = max((f.kept_late_ns for f in figures if f.plan.key.plane == "service"), default=0)
     detail = "; ".join(problems) or f"probes started within {worst / 1e6:.3f} ms of their time"
     return Gate(name="prober_kept_time", passed=not problems, detail=detail, service=service.name, voids="rto")

@@ -117,7 +117,8 @@ def _measure(case: Case, folder: Evidence) -> Measured:
         back = clocks.failback_start(case)
         counted = {
             service.name: [
-                figures.of(case, plan, stream, service.level, back) for plan, stream in tables.streams(con, service)
+                figures.of(case, service, plan, stream, clocks.watchable(case, service, back))
+                for plan, stream in tables.streams(con, service)
             ]
             for service in case.services
         }

@@ -124,13 +124,13 @@ def loss(case: Case, service: Service, found: Integrity) -> Objective | None:
             text = f"nothing is lost, but only {last} writes were acknowledged in the last second before the fault"
             triple = "inconclusive", "too_few", text
     elif service.rpo_ns == 0:
-        triple = "failed", "missed", f"{lost} acknowledged writes are lost, and none may be"
+        triple = "failed", "missed", f"{_writes(lost)} lost, and none may be"
     else:
         verdict, code, text = _judged(bound, service.rpo_ns)
         if bound[1] is None:
             code = "older_than_ledger"
             text += "; the loss is older than the ledger, so its greatest age is unknown"
-        triple = verdict, code, f"{lost} acknowledged writes are lost, {text}"
+        triple = verdict, code, f"{_writes(lost)} lost, {text}"
     return _objective("rpo", service, service.rpo_ns, bound, (triple[0], f"rpo.{triple[1]}", triple[2]), more)
 
 
@@ -185,7 +185,7 @@ def violations(service: str, found: Integrity, *, complete: bool) -> list[Reason
     ]
     lost, judged = found.counts["lost"], found.judged_lost
     if lost > judged:
-        text = f"{lost - judged} acknowledged writes of groups that are not judged on loss are lost"
+        text = f"{_writes(lost - judged)} lost by groups that are not judged on loss"
         reasons.append(Reason(code="integrity.lost_unjudged", severity="info", service=service, text=text))
     if found.unreplicated:
         text = f"{found.unreplicated} writes were acknowledged although synchronous replication was cancelled"
@@ -278,6 +278,10 @@ def _unnoticed(case: Case, service: Service, verdict: str, text: str) -> tuple[s
     if expected or not service.targeted:
         return verdict, "met" if verdict == "passed" else verdict, f"no client noticed an interruption: {text}"
     return "inconclusive", "no_interruption", "no client noticed an interruption; was the right region taken?"
+
+
+def _writes(count: int) -> str:
+    return "1 acknowledged write is" if count == 1 else f"{count} acknowledged writes are"
 
 
 def _stream(figures: Figures | None) -> dict[str, str] | None:

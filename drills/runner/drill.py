@@ -10,6 +10,7 @@ seal            raw evidence closed, judged, sealed, rendered
 
 import os
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,7 @@ from drills.runner.environment import describe_environment
 from drills.runner.helpers import Ledger, Watchdog
 from drills.runner.phases import Performer
 from drills.runner.reads import read
-from drills.runner.seal import explain, seal
+from drills.runner.seal import explain, seal, warm_up
 from drills.runner.stage import Stage
 from drills.runner.stop import Stop, interruptible
 from drills.scenario import Resolved
@@ -222,6 +223,7 @@ class _Live:
         phases = self.plan["phases"]
         self.performer.phase("conditions")
         self.performer.phase("prepare")
+        threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
         self.performer.hold("steady_state", (phases["steady_state"]["for_ns"] or 0) + self._jitter_ns())
         stage.clients.since(stage.now())
         self.performer.phase("disruption")

@@ -23,6 +23,14 @@ def seal(folder: Path) -> dict[str, Any]:
     return result
 
 
+def warm_up() -> None:
+    """Load what judges and renders; done while the drill waits, so that nobody waits for it at the end."""
+    from drills.measure import measure
+    from drills.report import render
+
+    del measure, render
+
+
 def explain(error: BaseException) -> str:
     """A failure inside the judging itself, for the log: the evidence is on disk and can be judged again."""
     return "".join(traceback.format_exception(error))

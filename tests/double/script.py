@@ -32,6 +32,9 @@ class Outage:
 class Sins:
     """What a service does to data. Shares are of acknowledged writes, drawn from the script's seed.
 
+    `invent`: as many rows again that nobody wrote, each by a writer that does not exist. `deny`: that share of what a
+    partial or readonly outage refuses is kept all the same. `mistake`: that share of reads is answered with what is
+    somebody else's. `foreign`: all of them, and a read of survivors returns everybody's rows.
     `lose_last_ns`: when the last outage ends, what was acknowledged that long before the first one began is gone, as
     after a failover to a standby that lagged; longer than the run, it is a restore from yesterday's backup.
     """
@@ -39,6 +42,9 @@ class Sins:
     forget: float = 0.0
     duplicate: float = 0.0
     corrupt: float = 0.0
+    invent: float = 0.0
+    deny: float = 0.0
+    mistake: float = 0.0
     foreign: bool = False
     lose_last_ns: int = 0
 

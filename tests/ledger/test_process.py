@@ -1,12 +1,8 @@
 """The ledger's process: its commands, its death, and a service on a real socket in real time."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,38 +13,12 @@ import pytest
 from drills.clock import NS_PER_S, SYSTEM
 from drills.evidence import operations
 from drills.evidence.operations import Operation, tail
-from tests.double.client import DoubleClient
+from tests.double.process import drain, ledger
 from tests.double.script import KINDS, MS, Outage, S, Script, outage_script
 from tests.double.server import Server
 from tests.double.virtual import raw
 
-ROOT = Path(__file__).parents[2]
 ALWAYS_DARK = Script(outages=(Outage(start_ns=0, end_ns=3_600 * S, how="dark"),))
-
-
-@contextmanager
-def ledger(settings: dict[str, Any], folder: Path, *, ready: bool = True) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the process and wait for its word; whatever happens, it is gone afterwards."""
-    (folder / "config.json").write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "drills.ledger", str(folder / "config.json"), "--plugin", DoubleClient.__module__]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as process:
-        try:
-            if ready:
-                assert process.stdout is not None
-                assert process.stdout.readline() == b"ready\n"
-            yield process
-        finally:
-            process.kill()
-
-
-def drain(process: subprocess.Popen[bytes]) -> int:
-    """Ask for an orderly end and return the exit code; standard input stays open, as the runner's does."""
-    assert process.stdin is not None
-    process.stdin.write(b"drain\n")
-    process.stdin.flush()
-    return process.wait(timeout=30)
 
 
 def recorded(folder: Path) -> list[Operation]:
