@@ -10,6 +10,7 @@ not done (fail), T all that was attempted. F is what one read found; it began at
                 and timeline behind it: a suffix may be       flicker     lost, and seen before by an ok read that
                 lost by replication, a middle may not                     started after its acknowledgement
 
+*misread* is an operation, at any time, that was answered with data of another run, writer or marker.
 Between the two reads: *returned* is lost in the dark and back at the end, *dropped* survived the dark and is lost at
 the end. Where software has no timeline, the answering node stands for it; with neither, no hole can be concluded.
 
@@ -98,7 +99,8 @@ def judge(
     )
     acknowledged = _acknowledged(con, service, groups, fault[0] if fault else 2**62)
     return Integrity(
-        counts=_totals(con, reads, f_high) | {"dual_primary": (dual := _dual(con, service))["writes"]},
+        counts=_totals(con, reads, f_high)
+        | {"dual_primary": (dual := _dual(con, service))["writes"], "misread": _misread(con, service)},
         by_read=_by_read(con, reads),
         spans=tuple(_span(con, service, read.read, groups, f_high, acknowledged[4] or 0) for read in reads),
         judged_lost=judged[0],
@@ -243,6 +245,11 @@ def _dual(con: duckdb.DuckDBPyConnection, service: str) -> dict[str, int]:
     if not writes:
         return {"writes": 0}
     return {"writes": writes, "first_ns": first, "last_ns": last, "since_ns": since}
+
+
+def _misread(con: duckdb.DuckDBPyConnection, service: str) -> int:
+    """Operations that were answered with what is not this client's, at any time."""
+    return _one(con, "SELECT count(*) FROM ops WHERE service = $service AND error = 'mismatch'", service=service)[0]
 
 
 def _examples(con: duckdb.DuckDBPyConnection, f_high: int) -> list[dict[str, int | str | bool | None]]:

@@ -25,7 +25,15 @@ from drills.measure.verdict import ORDER, Objective, Reason
 
 DEFINITIONS = 1
 NAMES = ("rto", "rpo", "failback_rto")
-_CLASSES = (*integrity.CLASSES, "lost_before_fault", "lost_after_fault", "returned", "dropped", "dual_primary")
+_CLASSES = (
+    *integrity.CLASSES,
+    "lost_before_fault",
+    "lost_after_fault",
+    "returned",
+    "dropped",
+    "dual_primary",
+    "misread",
+)
 
 
 class Evidence(Protocol):

@@ -37,6 +37,7 @@ VIOLATIONS = {
     "zombie": "writes that had certainly failed were found",
     "returned": "writes that were missing while the region was dark came back after it was healed",
     "dropped": "writes that had survived the outage were missing at the end",
+    "misread": "clients were answered with data that is not theirs",
     "dual_primary": "writes were acknowledged on the old timeline after the new one had acknowledged others",
 }
 """Classes of integrity that fail a drill whatever its targets, and what each says."""

@@ -49,6 +49,7 @@ _CLASSES: Final = (
     "phantom",
     "zombie",
     "dual_primary",
+    "misread",
     "recovered",
     "absent",
 )

@@ -43,6 +43,7 @@ FINDINGS = (
     "returned",
     "dropped",
     "dual_primary",
+    "misread",
 )
 _JUDGED = ("rto", "rpo")
 _PROBE_TIMEOUT_NS_MAX = NS_PER_S  # then TCP sends its first SYN again, and its own patience would be measured

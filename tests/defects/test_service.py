@@ -61,8 +61,17 @@ def test_returns_other_peoples_data(tmp_path: Path) -> None:
     reads = [one for one in lived.operations if one.kind == "read" and one.plane != "canary"]
     assert {"mismatch"} == {one.error for one in reads if one.started_ns < FAULT_NS - S}
     assert not [one for one in reads if one.outcome == "ok"]
-    assert "invalid" == lived.result["verdict"], lived.result["reasons"]
+    assert "failed" == lived.result["verdict"], lived.result["reasons"]
     assert {"gate.every_kind_ok", "gate.steady_state"} <= lived.codes
+
+
+def test_returns_other_peoples_data_once_in_a_while(tmp_path: Path) -> None:
+    """Two reads in five hundred answer for somebody else: rare enough for any service level, and never a pass."""
+    lived = with_sins(tmp_path, Sins(mistake=0.004), rpo_ns=FOREVER_NS)
+    found = [one for one in lived.operations if one.error == "mismatch"]
+    assert lived.service.truth.mistaken == len(found) > 0
+    assert len(found) == lived.result["integrity"]["misread"]
+    assert "failed" == lived.result["verdict"]
 
 
 def test_holds_other_peoples_data(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from tests.live import OUTAGE, Watcher, drill, processes_naming
 
 
 @pytest.fixture(autouse=True)
-def own_temporary_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def own_temporary_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """Each test's runs live in a directory of their own, which must be empty afterwards."""
+    assert tmp_path.is_dir()  # made before, or pytest would make its own directory in this one
     room = Path(tempfile.mkdtemp(prefix="drt", dir="/tmp"))
     monkeypatch.setenv("TMPDIR", str(room))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drills import __version__
 from drills.evidence import bundle, canonical, survivors
 from drills.evidence.journal import Journal
 from drills.evidence.operations import Operation
@@ -99,7 +100,7 @@ def record(
     reads = {"dark": until_ns - DARK_BEFORE_NS, "final": max(one.ended_ns or 0 for one in found) + 2 * MS}
     plan = plan_of(setting)
     bundle.write_inputs(folder, scenario=b"drill: double\n", replica=b"replica: double\n", plan=plan)
-    bundle.write_environment(folder, {"drills": "0.0.0", "python": "3.11"})
+    bundle.write_environment(folder, {"drills": __version__, "python": "3.11"})
     rows = _survivors(folder, setting.service, service, reads, run)
     _tell(folder, plan, script, setting.service, reads=reads, rows=rows, until_ns=until_ns, run=run)
     bundle.seal_raw(folder)

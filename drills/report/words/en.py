@@ -304,6 +304,7 @@ WORDS: Final[dict[str, str]] = {
     "class.returned": "missing while the region was dark, back after it was healed",
     "class.dropped": "survived the outage, missing at the end",
     "class.dual_primary": "confirmed by the old side after the new one had confirmed others",
+    "class.misread": "a client was answered with data that is not its own",
     "harm.violation": "violation",
     "harm.loss": "loss",
     "harm.benign": "harmless",

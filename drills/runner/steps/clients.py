@@ -14,7 +14,12 @@ LOOK_S = 1.0
 def detect(stage: Stage, step: dict[str, Any]) -> dict[str, Any]:
     """Wait until clients see an outage: enough bad probes in a row. Marks `detected`."""
     service = step["args"].get("service")
-    if not stage.wait_until(lambda: stage.clients.outage(service) is not None, stage.now() + step["timeout_ns"]):
+    in_time = stage.wait_until(
+        lambda: stage.clients.outage(service) is not None or bool(stage.no_effect), stage.now() + step["timeout_ns"]
+    )
+    if stage.no_effect:
+        raise LiveError(stage.no_effect[0])
+    if not in_time:
         raise LiveError(f"no outage was seen within {step['timeout_ns'] / NS_PER_S:g} s")
     found = stage.clients.outage(service)
     if found is None:
@@ -31,7 +36,10 @@ def await_recovery(stage: Stage, step: dict[str, Any]) -> dict[str, Any]:
     service, within_ns = step["args"].get("service"), step["args"].get("within_ns") or step["timeout_ns"]
     began = stage.now()
     stage.clients.since(began)
-    if not stage.wait_until(lambda: stage.clients.served(service), began + within_ns):
+    in_time = stage.wait_until(lambda: stage.clients.served(service) or bool(stage.no_effect), began + within_ns)
+    if stage.no_effect:
+        raise LiveError(stage.no_effect[0])
+    if not in_time:
         raise LiveError(f"clients were not served again within {within_ns / NS_PER_S:g} s")
     return {"waited_ns": stage.now() - began}
 
