@@ -72,8 +72,8 @@ class Drill:
         for _, name, data in self.events:
             if name == "run.started":
                 data["plan_sha256"] = hashlib.sha256(rfc8785.dumps(self.plan)).hexdigest()
-        _chain(path / "journal.jsonl", self.events)
-        _chain(path / "watchdog.jsonl", self.watchdog)
+        chain(path / "journal.jsonl", self.events)
+        chain(path / "watchdog.jsonl", self.watchdog)
         if spools:
             _spool_operations(path / "operations.spool", self.operations)
             _spool_survivors(path / "survivors.spool", self.survivors)
@@ -108,7 +108,7 @@ class Event:
     prev: str
 
 
-def _chain(path: Path, events: list[tuple[int, str, dict[str, Any]]]) -> None:
+def chain(path: Path, events: list[tuple[int, str, dict[str, Any]]]) -> None:
     previous, lines = "0" * 64, []
     for seq, (at, name, data) in enumerate(events):
         utc = (ZERO + timedelta(microseconds=at // 1000)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

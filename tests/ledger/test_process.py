@@ -2,8 +2,6 @@
 
 import os
 import signal
-from contextlib import ExitStack
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from drills.clock import NS_PER_S, SYSTEM
 from drills.evidence import operations
 from drills.evidence.operations import Operation, tail
 from tests.double.process import drain, ledger
-from tests.double.script import KINDS, MS, Outage, S, Script, outage_script
+from tests.double.script import MS, Outage, S, Script
 from tests.double.server import Server
 from tests.double.virtual import raw
 
@@ -145,42 +143,3 @@ def test_ledger_that_cannot_work(tmp_path: Path, changes: dict[str, Any], what: 
     assert said.startswith("ledger: ")
     assert what in said
     assert said.count("\n") == 1
-
-
-def test_twenty_outages_in_real_time(tmp_path: Path) -> None:
-    """On real sockets: the bounds of every recovery hold the instant at which the service says it came back."""
-    zero_ns = SYSTEM.monotonic_ns()
-    scripts = {f"{kind}-{seed}": _short(outage_script(seed, kind)) for kind in KINDS for seed in range(4)}
-    with ExitStack() as stack:
-        servers = {name: stack.enter_context(Server(script, zero_ns=zero_ns)) for name, script in scripts.items()}
-        services = {name: _service(server) for name, server in servers.items()}
-        settings = {"run": "RUN", "zero_ns": zero_ns, "seed": 1, "spool": str(tmp_path / "spool"), "services": services}
-        with ledger(settings, tmp_path) as process:
-            latest_ns = max(script.recovery_ns for script in scripts.values())
-            while SYSTEM.monotonic_ns() - zero_ns < latest_ns + 700 * MS:
-                SYSTEM.sleep(0.05)
-            assert drain(process) == 0
-    found = recorded(tmp_path)
-    for name, script in scripts.items():
-        probes = [one for one in found if (one.service, one.plane, one.kind) == (name, "service", "write")]
-        bad = [one for one in probes if one.outcome != "ok" or (one.ended_ns or 0) - one.scheduled_ns > 250 * MS]
-        last_bad = max(bad, key=lambda one: one.started_ns)
-        good = min((o for o in probes if o.started_ns > last_bad.started_ns), key=lambda one: one.started_ns)
-        assert last_bad.started_ns <= max(script.recovery_ns, servers[name].open_ns), name
-        assert script.recovery_ns <= (good.ended_ns or 0), name
-
-
-def _service(server: Server) -> dict[str, Any]:
-    group = {"address": list(server.address), "probes": {"rate_per_s": 10.0, "timeout_ns": 900_000_000}}
-    return {"software": "double", "groups": {"outside": group}}
-
-
-def _short(script: Script) -> Script:
-    """Make outages a third as long: real time is dear."""
-    begin_ns = script.fault_ns
-
-    def sooner(at_ns: int) -> int:
-        return begin_ns + (at_ns - begin_ns) // 3
-
-    outages = (replace(one, start_ns=sooner(one.start_ns), end_ns=sooner(one.end_ns)) for one in script.outages)
-    return replace(script, outages=tuple(outages))

@@ -11,8 +11,8 @@ from drills import audit, runner, scenario
 from drills.errors import InputError, Problem, Refused
 from drills.pytest_plugin import declares_drill
 from drills.runner import Observer, RunOptions
-from tests import factory
 from tests.cli.scripted import HOSTILE, FakeRunner, Resolved, plan, result
+from tests.factory import folder
 
 pytest_plugins = ["pytester"]
 
@@ -50,7 +50,7 @@ class Bench:
             told.append((1, "clock.started", {"step": "disruption.1", "action": "region_outage", "f": [1, 2]}))
             told.append((2, "fault.injected", {"fault": "f1", "step": "disruption.1"}))
             told.append((3, "fault.effect", {"fault": "f1", "observed": observed, "detail": "it answers"}))
-        factory._chain(self.runner.folder / "journal.jsonl", told)
+        folder.chain(self.runner.folder / "journal.jsonl", told)
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in the folder."""

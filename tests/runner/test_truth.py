@@ -59,12 +59,13 @@ def test_lost_markers_are_those_that_only_the_old_primary_holds(tmp_path: Path, 
     assert "failed" == outcome.result["verdict"], outcome.result["reasons"]
     old = markers_on_disk(resolved.plan, outcome.result["run"], outcome.kept, room)
     operations, survivors = outcome.folder / "operations.parquet", outcome.folder / "survivors.parquet"
+    con = duckdb.connect()
     acknowledged = set(
-        duckdb.sql(
+        con.execute(
             f"SELECT writer, seq, attempt FROM '{operations}' WHERE kind = 'write' AND outcome = 'ok'"
         ).fetchall()
     )
-    new = set(duckdb.sql(f"SELECT writer, seq, attempt FROM '{survivors}' WHERE read = 'final'").fetchall())
+    new = set(con.execute(f"SELECT writer, seq, attempt FROM '{survivors}' WHERE read = 'final'").fetchall())
     only_old = (old - new) & acknowledged
     lost = acknowledged - new
     assert lost == only_old
