@@ -145,6 +145,8 @@ def run(request: RunRequest) -> int:
         width=shutil.get_terminal_size().columns if stream.isatty() else None,
     )
     output.show(summary, stream)
+    if outcome.trouble is not None:
+        output.complain(outcome.trouble)
     if request.as_json:
         output.document(
             {

@@ -11,6 +11,7 @@ from typing import TextIO
 
 from drills.cli.display import Display
 from drills.cli.words import safe
+from drills.clock import NS_PER_S, SYSTEM
 
 YES = frozenset({"y", "yes", "done", "예", "네"})
 NO = frozenset({"n", "no", "아니오", "아니요"})
@@ -42,11 +43,12 @@ class TerminalPrompter:
             os.close(self._cancelled)
             os.close(self._cancel)
 
-    def confirm(self, instruction: str, role: str | None) -> bool:
-        """Show an instruction until it is answered with yes or no; the end of input is no.
+    def confirm(self, instruction: str, role: str | None, *, within_s: float) -> bool | None:
+        """Show an instruction until it is answered with yes or no; None if no answer comes in time, or none can come.
 
-        Enter alone is no answer: what was typed before the question came must not confirm it.
+        Enter alone is no answer: what was typed before the question came must not confirm it. A signal declines.
         """
+        deadline_ns = SYSTEM.monotonic_ns() + int(within_s * NS_PER_S)
         with self._one_at_a_time, self._display.paused() as stream:
             who = safe(role, 80) if role else "the person at this terminal"
             stream.write(f"\nThe drill waits for {who}. The stopwatch goes on.\n\n")
@@ -57,21 +59,27 @@ class TerminalPrompter:
             while True:
                 stream.write("y or n, then Enter: ")
                 stream.flush()
-                answer = self._line()
-                word = answer.strip().lower()
-                if not answer or word in NO:
+                answer = self._line(deadline_ns)
+                word = (answer or "").strip().lower()
+                if not answer:
+                    stream.write("\nNo answer.\n" if answer is None else "")
+                    return None if answer is None else False
+                if word in NO:
                     return False
                 if word in YES:
                     return True
 
-    def _line(self) -> str:
-        """Read a line, or nothing when the input ends or a signal came."""
+    def _line(self, deadline_ns: int) -> str | None:
+        """Read a line; "" when a signal came, None when the time is up or the input has ended."""
         try:
             descriptor = self._answers.fileno()
         except (OSError, ValueError):
-            return self._answers.readline()
-        ready, _, _ = select.select([descriptor, self._cancelled], [], [])
-        return "" if self._cancelled in ready else self._answers.readline()
+            return self._answers.readline() or None
+        left_s = max(0.0, (deadline_ns - SYSTEM.monotonic_ns()) / NS_PER_S)
+        ready, _, _ = select.select([descriptor, self._cancelled], [], [], left_s)
+        if self._cancelled in ready:
+            return ""
+        return (self._answers.readline() or None) if ready else None
 
     def _forget_typed(self) -> None:
         import termios

@@ -58,6 +58,8 @@ def integrity(result: Mapping[str, Any]) -> str:
     found = [f"{number:,} {label(name)}" for name, number in counts.items() if number]
     if found:
         return ", ".join(found)
+    if any(number is None for number in result["integrity"].values()):
+        return "not known: what survived could not be read"
     if result.get("verdict") in {"invalid", "aborted", "refused"}:
         return f"nothing found, which proves nothing since the drill is {result['verdict']}"
     return "nothing lost, added or changed"

@@ -11,7 +11,9 @@ Sealing may be interrupted anywhere and begun again by another process: until th
 over; once it stands, nothing is changed.
 """
 
-from collections.abc import Mapping
+import errno
+import shutil
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +26,7 @@ from drills.evidence import canonical, disk, journal, manifest, operations, surv
 from drills.evidence.journal import Event
 from drills.evidence.redact import Redactor
 
+DRAFT = ".draft"
 _SYNCERS = 8
 _CONVERT = {"operations.spool": operations.to_parquet, "survivors.spool": survivors.to_parquet}
 
@@ -103,22 +106,37 @@ class Folder:
         return [] if path is None else journal.read(path)
 
 
-def create(reports: Path, drill: str, run: str, clock: Clock) -> Path:
+def create(
+    reports: Path, drill: str, run: str, clock: Clock, fill: Callable[[Path], None] = lambda _draft: None
+) -> Path:
     """Make the folder of a run in `reports` (made if it is missing) and return its path.
 
-    Raises Refused if that is not possible: nothing has been started yet.
+    `fill(draft)` writes what every run leaves while the folder is still a hidden draft: whoever dies in the middle
+    leaves no folder that lacks its inputs. Raises Refused if that is not possible: nothing has been started yet.
     """
     path = reports / f"{clocks.stamp(clock.utc())}-{drill}-{run[-8:]}"
+    draft = reports / f".{path.name}{DRAFT}"
     try:
         with disk.writing(path):
             reports.mkdir(parents=True, exist_ok=True)
-            path.mkdir()
-            (path / "logs").mkdir()
-            disk.sync_folder(path)
+            draft.mkdir()
+            (draft / "logs").mkdir()
+            fill(draft)
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "it is there already")
+            disk.sync_folder(draft)
+            draft.rename(path)
             disk.sync_folder(reports)
     except StorageError as error:
+        shutil.rmtree(draft, ignore_errors=True)
         raise Refused(f"nowhere to keep the evidence: {error}") from error
     return path
+
+
+def drop_drafts(reports: Path, run: str) -> None:
+    """Remove the draft of a run that died before its folder was whole."""
+    for draft in reports.glob(f".*-{run[-8:]}{DRAFT}"):
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_inputs(path: Path, *, scenario: bytes, replica: bytes, plan: dict[str, Any]) -> None:

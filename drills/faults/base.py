@@ -25,6 +25,9 @@ from drills.toxiproxy.client import ToxiproxyClient
 
 UndoAction = dict[str, Any]
 
+DARK = "go dark"
+"""What a fault needs of the Toxiproxy server, beside what it needs of the provider."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:

@@ -6,8 +6,7 @@ opened in either case, since a handshake needs both ways.
 
 from typing import Any, ClassVar
 
-from drills.errors import FaultError
-from drills.faults.base import Fault, Observation, Site, UndoAction, darkness
+from drills.faults.base import DARK, Fault, Observation, Site, UndoAction, darkness
 from drills.faults.look import Answer, look
 
 LOOK_S = 0.3
@@ -17,6 +16,7 @@ class Partition(Fault):
     """Cuts pairs of places apart."""
 
     action: ClassVar[str] = "partition"
+    needs: ClassVar[frozenset[str]] = frozenset({DARK})
 
     def __init__(self, site: Site, fault_id: str, args: dict[str, Any]) -> None:
         super().__init__(site, fault_id, args)
@@ -27,8 +27,6 @@ class Partition(Fault):
             proxies = site.topology.between(a, b)
             self.links += proxies
             self.states |= darkness(proxies, a if one_way else None, b if one_way else None)
-        if not site.proxies.can_go_dark:
-            raise FaultError("partition needs a proxy that can go dark; this Toxiproxy cannot: use the embedded server")
 
     def undo(self) -> list[UndoAction]:
         """Open the links."""

@@ -115,6 +115,8 @@ class Case:
     marks: tuple[Mark, ...]
     reads: tuple[Read, ...]
     events: tuple[tuple[int, str, Row], ...]
+    runner_died: bool = False
+    """The watchdog says so: nobody told the user, whatever the journal says."""
 
     def all(self, name: str) -> list[Row]:
         """Data of every event of a name, in order."""
@@ -131,6 +133,8 @@ class Case:
     @property
     def status(self) -> str | None:
         """How the run ended: completed, aborted, refused, error; None if nobody could say."""
+        if self.runner_died:
+            return "aborted"
         ended = self.first("run.ended")
         return None if ended is None else str(ended["status"])
 
@@ -173,8 +177,8 @@ def _flat(steps: Sequence[Row]) -> Iterator[Row]:
         yield from _flat(step.get("together") or ())
 
 
-def read_case(plan: Row, journal: Sequence[Any]) -> Case:
-    """Read plan.json and journal.jsonl (objects with `.event`, `.data`, `.t`)."""
+def read_case(plan: Row, journal: Sequence[Any], watchdog: Sequence[Any] = ()) -> Case:
+    """Read plan.json, journal.jsonl and watchdog.jsonl (objects with `.event`, `.data`, `.t`)."""
     events = tuple((int(event.t), str(event.event), event.data) for event in journal)
     started: Row = next((data for _, name, data in events if name == "run.started"), {})
     clock = next((data for _, name, data in events if name == "clock.started"), None)
@@ -190,6 +194,7 @@ def read_case(plan: Row, journal: Sequence[Any]) -> Case:
         marks=tuple(_mark(data) for _, name, data in events if name == "mark"),
         reads=tuple(_read(data) for _, name, data in events if name == "survivors.read"),
         events=events,
+        runner_died=any(event.event == "runner.died" for event in watchdog),
     )
 
 

@@ -7,7 +7,7 @@ gate      what must be true before anything may pass
 judge     every objective by its interval; what was not earned is taken back; the worst decides
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +25,8 @@ from drills.measure.verdict import ORDER, Objective, Reason
 
 DEFINITIONS = 1
 NAMES = ("rto", "rpo", "failback_rto")
+_WITHOUT_READS = frozenset({"dual_primary", "misread"})
+"""Classes that operations alone prove; all others compare with what a read of survivors found."""
 _CLASSES = (
     *integrity.CLASSES,
     "lost_before_fault",
@@ -85,7 +87,7 @@ def judge(folder: Evidence) -> dict[str, Any]:
         raise ValueError(
             f"the plan asks for definitions {folder.plan['definitions']}, this version knows {DEFINITIONS}"
         )
-    case = read_case(folder.plan, folder.journal)
+    case = read_case(folder.plan, folder.journal, folder.watchdog or ())
     measured = _measure(case, folder)
     carried_out = case.status == "completed"
     checked = gates.check(case, measured.figures, measured.ledger) if case.status != "refused" else []
@@ -108,7 +110,7 @@ def judge(folder: Evidence) -> dict[str, Any]:
         "objectives": {name: _worst(objectives, name) for name in NAMES},
         "services": {s.name: _service(case, s, measured, objectives) for s in case.services},
         "clocks": {name: result.clocks(found) for name, found in measured.clocks.items()},
-        "integrity": {name: sum(i.counts[name] for i in measured.integrity.values()) for name in _CLASSES},
+        "integrity": {name: _total(name, measured.integrity.values()) for name in _CLASSES},
         "operations": dict(measured.outcomes),
         "gates": [result.gate(gate) for gate in checked],
         "harness": _harness(case, measured),
@@ -222,6 +224,9 @@ def _of_the_run(case: Case) -> list[Reason]:
     why = str((case.first("run.ended") or {}).get("reason") or "")
     if case.status == "refused":
         return [Reason(code="run.refused", severity="refused", text=why or "the drill was refused")]
+    if case.runner_died:
+        text = "the runner died, and the watchdog took everything down"
+        return [Reason(code="run.aborted", severity="aborted", text=text)]
     if case.status == "aborted":
         return [Reason(code="run.aborted", severity="aborted", text=why or "the drill was stopped")]
     if case.status != "completed":
@@ -273,6 +278,14 @@ def _unexpected(case: Case) -> bool | None:
     return None if not wanted else wanted.get("verdict") == {"error": "aborted"}.get(str(case.status), case.status)
 
 
+def _total(name: str, found: Iterable[Integrity]) -> int | None:
+    """The count of a class over services; None if nothing was found, and somewhere nothing could be read."""
+    known = list(found)
+    count = sum(i.counts[name] for i in known)
+    asks_a_read = name not in _WITHOUT_READS
+    return None if count == 0 and asks_a_read and not all(i.by_read for i in known) else count
+
+
 def _worst(objectives: list[Objective], name: str) -> dict[str, Any] | None:
     worst = verdict.worst_objective(o for o in objectives if o.name == name)
     return None if worst is None else worst.json()
@@ -294,7 +307,7 @@ def _service(case: Case, service: Service, measured: Measured, objectives: list[
         ],
         "split": clocks.split(case, service, recovery),
         "losses": result.losses(measured.integrity[service.name]),
-        "integrity": measured.integrity[service.name].counts,
+        "integrity": {name: _total(name, [measured.integrity[service.name]]) for name in _CLASSES},
         "rate": result.rates(mine),
     }
 

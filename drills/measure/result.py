@@ -98,9 +98,9 @@ def losses(found: Integrity) -> dict[str, Any]:
         for span in found.spans
     }
     return {
-        "lost": found.judged_lost,
-        "before_fault": found.judged_before,
-        "after_fault": found.judged_after,
+        "lost": found.judged_lost if found.by_read else None,
+        "before_fault": found.judged_before if found.by_read else None,
+        "after_fault": found.judged_after if found.by_read else None,
         "acknowledged": found.acknowledged,
         "acknowledged_last_second": found.acknowledged_last,
         "unreplicated_ack": found.unreplicated,

@@ -116,7 +116,7 @@ def loss(case: Case, service: Service, found: Integrity) -> Objective | None:
         return None
     bound = rpo.worst(found.spans, case.fault) if case.fault else None
     lost, last = found.judged_lost, found.acknowledged_last
-    more = {"lost": lost, "acknowledged_last_second": last}
+    more = {"lost": lost if found.by_read else None, "acknowledged_last_second": last}
     if bound is None:
         triple = "inconclusive", "not_measured", "no read of survivors from a node with authority can be compared"
     elif lost == 0:

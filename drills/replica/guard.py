@@ -29,6 +29,7 @@ def check(plan: dict[str, Any], capabilities: frozenset[str], needs: dict[str, f
     for step, wanted in needs.items():
         missing = sorted(wanted - capabilities)
         if missing:
-            reasons.append(f"step {step} needs a provider that can {', '.join(missing)}; {replica['provider']} cannot")
+            what, who = ", ".join(missing), replica["toxiproxy"] or f"provider {replica['provider']}"
+            reasons.append(f"step {step} needs something that can {what}; {who} cannot")
     if reasons:
         raise Refused("\n".join(reasons))

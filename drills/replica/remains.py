@@ -58,25 +58,39 @@ def sweep(run_id: str, run_dir: Path, *, spare: Collection[int] = ()) -> list[in
 
 
 def shared_memory_of(data_dir: Path) -> int | None:
-    """The id of the SysV segment that a dead PostgreSQL tree left: named in its postmaster.pid, and still its own.
+    """The id of the SysV segment that a dead PostgreSQL tree left; None if there is none or somebody is attached.
 
-    None if there is none, if somebody is attached, or if the segment of that id was made by another process: a pid file
-    written in another IPC namespace names ids that mean nothing here.
+    It is the one that postmaster.pid names and its process made, or, where the server died before it wrote that line,
+    the one whose key is the inode of the data directory (PostgreSQL's rule) and whose maker is dead. A pid file from
+    another IPC namespace names ids that mean nothing here.
     """
     try:
-        lines = (data_dir / "postmaster.pid").read_text(errors="replace").splitlines()
-        creator = int(lines[0])
-        key, segment = (int(word) for word in lines[6].split())
-        owner = data_dir.stat().st_uid
+        found = data_dir.stat()
         listing = Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]
+    except OSError:
+        return None
+    named = _named_segment(data_dir)
+    for fields in (line.split() for line in listing):
+        key, segment, creator, attached, uid = (int(fields[i]) for i in (0, 1, 4, 6, 9))
+        if attached or uid != found.st_uid:
+            continue
+        # A key is a signed int in the pid file's sense and in the listing's; compare 32 bits.
+        if named == (key & 0xFFFFFFFF, segment, creator):
+            return segment
+        maker = proctable.read(creator)
+        if key & 0xFFFFFFFF == found.st_ino & 0xFFFFFFFF and (maker is None or not maker.live):
+            return segment
+    return None
+
+
+def _named_segment(data_dir: Path) -> tuple[int, int, int] | None:
+    """Key (32 bits), id and maker of the segment that postmaster.pid names."""
+    try:
+        lines = (data_dir / "postmaster.pid").read_text(errors="replace").splitlines()
+        key, segment = (int(word) for word in lines[6].split())
+        return key & 0xFFFFFFFF, segment, abs(int(lines[0]))  # a single-user server writes its pid negative
     except (OSError, ValueError, IndexError):
         return None
-    for fields in (line.split() for line in listing):
-        found_key, found, made_by, attached, uid = (int(fields[i]) for i in (0, 1, 4, 6, 9))
-        # The key is a signed int in the pid file's sense and in the listing's; compare 32 bits.
-        if found == segment and found_key & 0xFFFFFFFF == key & 0xFFFFFFFF:
-            return segment if made_by == creator and attached == 0 and uid == owner else None
-    return None
 
 
 def release_shared_memory(data_dir: Path) -> bool:
@@ -94,9 +108,9 @@ def release_shared_memory(data_dir: Path) -> bool:
 def release_all(run_dir: Path) -> list[str]:
     """Remove the segments of every data directory below a run's folder, once its processes are dead; what is left."""
     left = []
-    for pid_file in run_dir.glob("nodes/*/data/postmaster.pid"):
+    for data in run_dir.glob("nodes/*/data"):
         try:
-            release_shared_memory(pid_file.parent)
+            release_shared_memory(data)
         except ProviderError as error:
             left.append(str(error))
     return left

@@ -13,6 +13,9 @@ from drills.runner.seal import seal
 from drills.runner.undo import UndoLog, execute
 from drills.toxiproxy.client import ToxiproxyClient
 
+ORPHAN_AGE_S = 60.0
+"""A younger directory may belong to a run that writes its card right now."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Swept:
@@ -39,14 +42,18 @@ def finish(card: house.RunCard, detail: str, clock: Clock = SYSTEM) -> list[str]
     """Take a dead run down, seal its evidence as aborted unless it is sealed, remove its directory. What is left."""
     swept = take_down(card)
     left = list(swept.left)
-    folder = card.folder
+    bundle.drop_drafts(Path(card.reports), card.run)
+    folder, trouble = card.folder, None
     if folder is not None:
         try:
             _seal(folder, card, detail, swept, clock)
         except Exception as error:  # noqa: BLE001 - raw evidence stays as it is; what failed is said
-            left.append(f"evidence in {folder} could not be sealed: {error}")
+            trouble = f"evidence in {folder} could not be sealed: {error}; when that is mended, run `drills clean`"
     if not card.keep:
         left += house.remove(Path(card.run_dir))
+    if trouble is not None:
+        left.append(trouble)
+        house.keep_card(card)
     return left
 
 
@@ -68,22 +75,32 @@ def clean(*, dry_run: bool = False) -> list[str]:
         card = house.RunCard.read(run_dir)
         if card is None:
             lines += _orphan(run_dir, dry_run=dry_run)
-            continue
-        if card.runner_lives or card.watchdog_lives:
-            continue
-        if dry_run:
-            lines.append(f"would clean {card.drill} {card.run} ({run_dir})")
-            continue
-        try:
-            left = finish(card, "neither runner nor watchdog lives; cleaned by hand")
-        except DrillsError as error:
-            left = [str(error)]
-        lines += [f"left: {item}" for item in left] or [f"cleaned {card.drill} {card.run}"]
+        elif not (card.runner_lives or card.watchdog_lives):
+            lines += _dead(card, run_dir, dry_run=dry_run)
     return lines
 
 
-def _orphan(run_dir: Path, *, dry_run: bool) -> list[str]:
-    """A directory without a card: its run died before it could say whose it was, so nothing was started."""
+def _dead(card: house.RunCard, run_dir: Path, *, dry_run: bool) -> list[str]:
+    folder = card.folder
+    if card.keep and folder is not None and bundle.Folder(folder).sealed:
+        return [f"kept, as asked for: {run_dir} of {card.drill} {card.run}; remove it when you are done"]
+    if dry_run:
+        return [f"would clean {card.drill} {card.run} ({run_dir})"]
+    try:
+        left = finish(card, "neither runner nor watchdog lives; cleaned by hand")
+    except DrillsError as error:
+        left = [str(error)]
+    return [f"left: {item}" for item in left] or [f"cleaned {card.drill} {card.run}"]
+
+
+def _orphan(run_dir: Path, *, dry_run: bool, clock: Clock = SYSTEM) -> list[str]:
+    """A directory whose card is missing or cannot be read. It is removed only if nothing works in it any more."""
+    try:
+        age_s = clock.utc().timestamp() - run_dir.stat().st_mtime
+    except OSError:
+        return []  # somebody removed it just now
+    if age_s < ORPHAN_AGE_S or remains.strays("", run_dir):
+        return []
     if dry_run:
         return [f"would remove {run_dir}"]
     left = house.remove(run_dir)

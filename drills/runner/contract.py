@@ -34,8 +34,8 @@ class Observer(Protocol):
 class Prompter(Protocol):
     """A person at a terminal."""
 
-    def confirm(self, instruction: str, role: str | None) -> bool:
-        """Show an instruction and wait for the answer; False means that it was declined."""
+    def confirm(self, instruction: str, role: str | None, *, within_s: float) -> bool | None:
+        """Show an instruction and wait for the answer: False means declined, None that none came (in time)."""
         ...
 
 

@@ -22,9 +22,11 @@ from drills.errors import Aborted, DrillsError, Exit, LiveError, Refused
 from drills.evidence import bundle, ids, survivors
 from drills.evidence.journal import Journal
 from drills.faults import CATALOGUE
+from drills.faults.base import DARK
 from drills.replica import guard, proctable
 from drills.replica.provider import Capability
 from drills.runner import house, scene, secrets
+from drills.runner.cleaning import finish
 from drills.runner.clients import Clients
 from drills.runner.contract import Observer, RunOptions, RunOutcome
 from drills.runner.environment import describe_environment
@@ -35,81 +37,105 @@ from drills.runner.seal import explain, seal, warm_up
 from drills.runner.stage import Stage
 from drills.runner.stop import Stop, interruptible
 from drills.scenario import Resolved
+from drills.toxiproxy.client import ToxiproxyClient
 
 PHASE_JITTER_NS = 500 * NS_PER_MS
 """The disruption falls at a random point of leases and loops: up to this much later, drawn from the seed."""
 LEDGER_GRACE_S = 3.0
+ANSWER_WITHIN_S = 3.0
 
 
 def run_drill(resolved: Resolved, options: RunOptions, observer: Observer, *, clock: Clock = SYSTEM) -> RunOutcome:
-    """Carry out a drill and seal its evidence. Never raises for what happened in the drill: the outcome says it.
+    """Carry out a drill and seal its evidence. What happened in the drill is never raised: the outcome says it.
 
-    Raises EvidenceError's kin only when the evidence itself cannot be written.
+    Raises DrillsError only if there is no evidence folder to say it in: it cannot be made, there is no watchdog, or a
+    signal came before either.
     """
-    zero_ns = clock.monotonic_ns()
-    boot_zero_ns = clock.boottime_ns()
-    plan = resolved.plan
-    run = ids.new(clock)
+    run, zero_ns = ids.new(clock), clock.monotonic_ns()
+    card = _card(resolved.plan, options, run, zero_ns)
+    with interruptible() as stop:
+        watchdog = Watchdog(card)
+        try:
+            watchdog.wait_ready()
+            live = _begin(resolved, options, observer, clock, card, watchdog)
+        except BaseException:
+            watchdog.stop()
+            finish(card, "stopped before anything was started")
+            raise
+        live.stop = stop
+        outcome = _see_through(live)
+    return replace(outcome, folder=options.reports / outcome.folder.name)  # as the user wrote it
+
+
+def _begin(
+    resolved: Resolved, options: RunOptions, observer: Observer, clock: Clock, card: house.RunCard, watchdog: Watchdog
+) -> "_Live":
+    """Make the evidence folder with what every run leaves in it, and take note of when the run began."""
+    plan, hider = resolved.plan, secrets.redactor(resolved.plan)
+    boot_zero_ns = clock.boottime_ns() - (clock.monotonic_ns() - card.zero_ns)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
-    watchdog = Watchdog(_card(plan, options, run, zero_ns))
-    watchdog.wait_ready()
+    started = {
+        "run": card.run,
+        "drill": plan["drill"],
+        "plan_sha256": resolved.plan_sha256,
+        "purpose": options.purpose,
+        "seed": seed,
+        "attended": options.prompter is not None,
+        "zero_utc": iso(clock.utc()),
+    }
+
+    def fill(draft: Path) -> None:
+        bundle.write_inputs(draft, scenario=resolved.scenario_bytes, replica=resolved.replica_bytes, plan=plan)
+        bundle.write_environment(draft, describe_environment(plan, options, clock), hider)
+        with Journal(draft / "journal.jsonl", clock, card.zero_ns, hider) as journal:
+            journal.subscribe(observer.event)
+            journal.append("run.started", sync=True, **started)
+
     # The helpers work elsewhere: a relative path would lead them astray.
-    folder = bundle.create(options.reports.resolve(), plan["drill"], run, clock)
-    bundle.write_inputs(folder, scenario=resolved.scenario_bytes, replica=resolved.replica_bytes, plan=plan)
-    journal = Journal(folder / "journal.jsonl", clock, zero_ns, secrets.redactor(plan))
+    folder = bundle.create(options.reports.resolve(), plan["drill"], card.run, clock, fill)
+    journal = Journal(folder / "journal.jsonl", clock, card.zero_ns, hider)
     journal.subscribe(observer.event)
-    journal.append(
-        "run.started",
-        sync=True,
-        run=run,
-        drill=plan["drill"],
-        plan_sha256=resolved.plan_sha256,
-        purpose=options.purpose,
-        seed=seed,
-        attended=options.prompter is not None,
-        zero_utc=iso(clock.utc()),
-    )
-
-    def host_clock(at: str) -> None:
-        boot_ns = clock.boottime_ns() - boot_zero_ns
-        journal.append(
-            "host.clock", at=at, monotonic_ns=clock.monotonic_ns() - zero_ns, boottime_ns=boot_ns, utc=iso(clock.utc())
-        )
-
-    host_clock("start")
-    bundle.write_environment(folder, describe_environment(plan, options, clock))
     live = _Live(
         resolved=resolved,
         options=options,
         observer=observer,
         clock=clock,
-        run=run,
+        card=card,
         seed=seed,
         folder=folder,
         journal=journal,
-        zero_ns=zero_ns,
         watchdog=watchdog,
+        boot_zero_ns=boot_zero_ns,
     )
-    with interruptible() as stop:
-        live.stop = stop
-        try:
-            status, reason = _carry_out(live)
-            stop.hold_back()
-        except Aborted as error:  # the signal came after the last step, before it was held back
-            stop.hold_back()
-            status, reason = "aborted", str(error)
-        left = live.strike()
-        host_clock("end")
+    live.tell_clock("start")
+    return live
+
+
+def _see_through(live: "_Live") -> RunOutcome:
+    """Carry out, strike, seal, remove: each whatever came of the one before."""
+    journal = live.journal
+    try:
+        status, reason = _carry_out(live)
+        live.stop.hold_back()
+    except Aborted as error:  # the signal came after the last step, before it was held back
+        live.stop.hold_back()
+        status, reason = "aborted", str(error)
+    left = live.strike()
+    try:
+        live.tell_clock("end")
         journal.append("cleanup", left=left)
         journal.append("run.ended", sync=True, status=status, reason=reason)
         journal.close()
-        with ThreadPoolExecutor(1) as beside:
-            removal = beside.submit(live.remove)
-            outcome = _seal(folder, left, live)
-            remains = removal.result()
-        live.watchdog.stop()
-    outcome = replace(outcome, folder=options.reports / folder.name)  # as the user wrote it
-    return replace(outcome, left=left + remains, exit_code=Exit.LEFT_BEHIND) if remains else outcome
+    except DrillsError as error:  # a full disk: what was written before stands
+        reason = str(error)
+    with ThreadPoolExecutor(1) as beside:
+        removal = beside.submit(live.remove)
+        outcome = _seal(live, left, reason)
+        remaining = removal.result()
+    live.watchdog.stop()
+    if outcome.trouble is not None and not bundle.Folder(live.folder).sealed:
+        house.keep_card(live.card)
+    return replace(outcome, left=left + remaining, exit_code=Exit.LEFT_BEHIND) if remaining else outcome
 
 
 def _carry_out(live: "_Live") -> tuple[str, str | None]:
@@ -118,31 +144,41 @@ def _carry_out(live: "_Live") -> tuple[str, str | None]:
         live.refuse()
         live.set_scene()
         live.perform()
+        live.stop.check()  # somebody may have swallowed what a signal raised
     except Refused as error:
         return "refused", str(error)
     except Aborted as error:
         return "aborted", str(error)
-    except LiveError as error:
+    except DrillsError as error:
         return "error", str(error)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, everything is undone and the evidence is kept
-        (live.folder / "logs" / "crash.log").write_text(explain(error))
+        _note(live, "crash.log", error)
         return "error", f"internal error: {type(error).__name__}: {error}"
     return "completed", None
 
 
-def _seal(folder: Path, left: list[str], live: "_Live") -> RunOutcome:
-    kept = live.run_dir if live.options.keep else None
+def _seal(live: "_Live", left: list[str], reason: str | None) -> RunOutcome:
+    folder, kept = live.folder, live.run_dir if live.options.keep else None
     try:
         result = seal(folder)
     except Exception as error:  # noqa: BLE001 - a judge that crashes is no pass; the evidence is on disk
         evidence = bundle.Folder(folder)
         if not evidence.sealed:  # nothing may be added to what is sealed
-            (folder / "logs" / "judging.log").write_text(explain(error))
-        trouble = f"the evidence is on disk, but it could not be judged or rendered: {type(error).__name__}: {error}"
+            _note(live, "judging.log", error)
+        trouble = f"the evidence in {folder} could not be judged or rendered: {type(error).__name__}: {error}"
+        if not evidence.sealed:
+            trouble += "; when that is mended, `drills clean` seals it"
+        if reason:
+            trouble += f"; the drill itself ended with: {reason}"
         return RunOutcome(
             folder=folder, result=evidence.result, exit_code=Exit.ABORTED, left=left, kept=kept, trouble=trouble
         )
     return RunOutcome(folder=folder, result=result, exit_code=result["exit_code"], left=left, kept=kept)
+
+
+def _note(live: "_Live", name: str, error: BaseException) -> None:
+    with suppress(OSError):  # the disk may be full: then the outcome says it alone
+        (live.folder / "logs" / name).write_text(explain(error))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,12 +189,12 @@ class _Live:
     options: RunOptions
     observer: Observer
     clock: Clock
-    run: str
+    card: house.RunCard
     seed: int
     folder: Path
     journal: Journal
-    zero_ns: int
     watchdog: Watchdog
+    boot_zero_ns: int
     stop: Stop = field(default_factory=Stop)
     replica: scene.Replica | None = None
     ledger: Ledger | None = None
@@ -171,9 +207,27 @@ class _Live:
         return self.resolved.plan
 
     @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.card.run
+
+    @property
     def run_dir(self) -> Path:
         """The run's directory, made by the watchdog."""
-        return house.room_of(self.run)
+        return Path(self.card.run_dir)
+
+    def tell_clock(self, at: str) -> None:
+        """Write down all clocks of the host: their drift tells whether it was suspended."""
+        self.journal.append(
+            "host.clock",
+            at=at,
+            monotonic_ns=self.clock.monotonic_ns() - self.card.zero_ns,
+            boottime_ns=self.clock.boottime_ns() - self.boot_zero_ns,
+            utc=iso(self.clock.utc()),
+        )
+
+    def _trouble(self) -> str | None:
+        return None if self.run_dir.exists() else f"somebody removed the run's directory {self.run_dir}"
 
     def refuse(self) -> None:
         """Ask the guard."""
@@ -181,7 +235,21 @@ class _Live:
         steps += [child for s in steps for child in s["together"] or ()]
         needs = {s["id"]: CATALOGUE[s["action"]].needs for s in steps if s["action"] in CATALOGUE}
         secrets.check(self.plan)
-        guard.check(self.plan, frozenset(Capability), needs)
+        guard.check(self.plan, frozenset(Capability) | self._proxy_abilities(), needs)
+
+    def _proxy_abilities(self) -> frozenset[str]:
+        """What the Toxiproxy server can do; a server of somebody else is asked. Refused if it does not answer."""
+        url = self.plan["replica"]["toxiproxy"]
+        if url is None:
+            return frozenset({DARK})
+        client = ToxiproxyClient(url)
+        try:
+            client.wait_ready(ANSWER_WITHIN_S, self.clock)
+            return frozenset({DARK}) if client.can_go_dark else frozenset()
+        except LiveError as error:
+            raise Refused(f"the replica names a Toxiproxy that does not answer: {error}") from error
+        finally:
+            client.close()
 
     def set_scene(self) -> None:
         """The replica: nodes, links, entries."""
@@ -205,7 +273,7 @@ class _Live:
             scenario_folder=self.resolved.scenario_path.resolve().parent,
             run_dir=self.run_dir,
             clock=self.clock,
-            zero_ns=self.zero_ns,
+            zero_ns=self.card.zero_ns,
             journal=self.journal,
             provider=replica.provider,
             proxies=replica.proxies,
@@ -214,7 +282,7 @@ class _Live:
             undo=replica.undo,
             clients=Clients(self.plan, self.folder / "operations.spool", self.observer),
             survivors=self.reads,
-            lives=[self.stop.check, self.watchdog.trouble],
+            lives=[self.stop.check, self.watchdog.trouble, self._trouble],
         )
         if replica.server is not None:
             stage.lives.append(replica.server.trouble)
@@ -227,8 +295,7 @@ class _Live:
         self.performer.hold("steady_state", (phases["steady_state"]["for_ns"] or 0) + self._jitter_ns())
         stage.clients.since(stage.now())
         self.performer.phase("disruption")
-        self.performer.phase("recovery")
-        self._await_service(stage)
+        self.performer.phase("recovery", then=lambda: self._await_service(stage))
         self._sustain()
         if self.performer.why_stopped() is None:
             read(stage, "dark")
@@ -290,7 +357,8 @@ class _Live:
             ended = self.ledger.process.poll() is not None and not self.ledger.expected_to_live
             code = self.ledger.stop()
             if not ended:
-                self.journal.append("ledger.ended", exit_code=code, clean=False)
+                with suppress(DrillsError):  # a full disk must not keep the rest from being taken down
+                    self.journal.append("ledger.ended", exit_code=code, clean=False)
         if self.replica is not None:
             try:
                 left += self.replica.down()

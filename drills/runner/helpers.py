@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from drills.clock import NS_PER_S, Clock
-from drills.errors import LiveError
+from drills.errors import LiveError, Refused
 from drills.runner.house import RunCard
 
 
@@ -134,12 +134,17 @@ class Watchdog(Helper):
         )
 
     def wait_ready(self) -> None:
-        """Block until it watches; LiveError if it does not: without a watchdog nothing is started."""
+        """Block until it watches; without a watchdog nothing is started.
+
+        Raises Refused with its reason, LiveError if it gave none.
+        """
         output = self.process.stdout
         line = output.readline().decode(errors="replace").strip() if output is not None else ""
         if line != "watching":
             self.stop()
-            raise LiveError(f"the watchdog does not watch, so nothing was started: {line or 'it died'}")
+            if line:
+                raise Refused(line)
+            raise LiveError("the watchdog died, so nothing was started")
 
 
 def _close(pipe: IO[bytes] | None) -> None:

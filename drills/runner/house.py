@@ -11,10 +11,10 @@ import json
 import os
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from drills.errors import Refused
+from drills.errors import DrillsError, Refused
 from drills.replica import proctable, remains
 
 PATH_MAX = 60
@@ -42,8 +42,9 @@ class RunCard:
     def read(cls, run_dir: Path) -> "RunCard | None":
         """The card in a run directory; None if there is none that can be read."""
         try:
-            return cls(**json.loads((run_dir / "run.json").read_bytes()))
-        except (OSError, ValueError, TypeError):
+            raw = json.loads((run_dir / "run.json").read_bytes())
+            return cls(**{field.name: raw[field.name] for field in fields(cls)})  # another version may say more
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def write(self) -> None:
@@ -61,12 +62,15 @@ class RunCard:
     @property
     def runner_lives(self) -> bool:
         """Whether the very process that runs the drill is there."""
-        return proctable.boot_id() == self.boot_id and start_ticks(self.runner_pid) == self.runner_ticks
+        return self._lives(self.runner_pid, self.runner_ticks)
 
     @property
     def watchdog_lives(self) -> bool:
         """Whether the very process that watches it is there."""
-        return proctable.boot_id() == self.boot_id and start_ticks(self.watchdog_pid) == self.watchdog_ticks
+        return self._lives(self.watchdog_pid, self.watchdog_ticks)
+
+    def _lives(self, pid: int, ticks: int) -> bool:
+        return proctable.boot_id() == self.boot_id and ticks > 0 and start_ticks(pid) == ticks
 
 
 def base() -> Path:
@@ -104,6 +108,14 @@ def remove(run_dir: Path) -> list[str]:
     with suppress(OSError):  # other runs may live here
         run_dir.parent.rmdir()
     return [f"directory {run_dir}: remove it by hand"] if run_dir.exists() else []
+
+
+def keep_card(card: RunCard) -> None:
+    """Leave a note of a run whose evidence could not be sealed (a full disk), so that `drills clean` tries again."""
+    with suppress(DrillsError, OSError):
+        if not Path(card.run_dir).exists():
+            make(card.run)
+        card.write()
 
 
 def start_ticks(pid: int) -> int:

@@ -5,6 +5,7 @@ A failed step of `recovery` or `failback` is a deviation: it is reported and the
 measure, and the verdict is invalid.
 """
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -39,10 +40,13 @@ class Performer:
         """Why no further step may be carried out; None while the drill goes on."""
         return self._stopped
 
-    def phase(self, name: str) -> None:
-        """Carry out the steps of a phase; after the drill was stopped they are recorded as not executed."""
+    def phase(self, name: str, then: Callable[[], None] | None = None) -> None:
+        """Carry out the steps of a phase, and `then` what belongs to it unless the drill was stopped.
+
+        After the drill was stopped its steps are recorded as not executed.
+        """
         spec = self.stage.plan["phases"][name]
-        if not spec["steps"] and spec["for_ns"] is None:
+        if not spec["steps"] and then is None:
             return
         if self._stopped is not None:
             for step in spec["steps"]:
@@ -58,6 +62,8 @@ class Performer:
                 continue
             failed = not self._step(name, step, began) or failed
             self._no_effect(name)
+        if then is not None and self.why_stopped() is None:
+            then()
         self._settle_looks(name)
         self.stage.journal.append("phase.ended", phase=name, status="failed" if failed or self._stopped else "done")
 

@@ -6,7 +6,7 @@ entry leads to, which must prove that it has authority.
 
 from typing import Any
 
-from drills.errors import DrillsError
+from drills.errors import LiveError, StorageError
 from drills.evidence.survivors import Read
 from drills.runner.stage import Stage
 
@@ -25,7 +25,7 @@ def read(stage: Stage, which: Read) -> None:
                 ended_ns=found.ended_ns - stage.zero_ns,
                 rows=found.rows,
             )
-        except (DrillsError, OSError) as error:
+        except (LiveError, StorageError, OSError) as error:
             stage.journal.append(
                 "survivors.read",
                 **common,

@@ -24,6 +24,7 @@ from drills.software.base import Software
 from drills.toxiproxy.client import ToxiproxyClient
 
 PUMP_S = 0.02
+_UNSEEN = "had no effect that could be seen from outside"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,7 +158,9 @@ class Stage:
             seen, detail = False, {"error": str(error)}
         self.journal.append("fault.effect", fault=fault.id, observed=seen, at=self.now(), detail=detail)
         if not seen:
-            self.no_effect.append(f"{fault.action} had no effect that could be seen from outside")
+            over = fault.id not in self.faults
+            why = "was undone before it could be verified: give it a longer `for`" if over else _UNSEEN
+            self.no_effect.append(f"{fault.action} {why}")
         return seen
 
     def clear(self, fault_id: str) -> list[str]:
@@ -195,11 +198,19 @@ class Stage:
 
     # -- people --
 
-    def person(self, instruction: str, role: str | None) -> str:
-        """Have a person do or confirm something: "person", or "simulated" when nobody is there. Aborted if declined."""
-        prompter = self.options.prompter
+    def person(self, instruction: str, step: dict[str, Any]) -> str:
+        """Have a person do or confirm something: "person", or "simulated" when nobody is there.
+
+        Aborted if it is declined; LiveError if nobody answers within the step's timeout.
+        """
+        prompter, role = self.options.prompter, step.get("by")
         if prompter is None:
             return "simulated"
-        if not prompter.confirm(instruction, role):
-            raise Aborted(f"{role or 'the operator'} declined: {instruction}")
+        within_s = step["timeout_ns"] / NS_PER_S
+        answer = prompter.confirm(instruction, role, within_s=within_s)
+        who = role or "the operator"
+        if answer is None:
+            raise LiveError(f"{who} did not answer within {within_s:g} s: {instruction}")
+        if not answer:
+            raise Aborted(f"{who} declined: {instruction}")
         return "person"

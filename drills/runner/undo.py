@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drills.errors import DrillsError, FaultError
+from drills.errors import FaultError, LiveError
 from drills.replica import process
 from drills.toxiproxy.client import ToxiproxyClient
 
@@ -110,7 +110,7 @@ def _proxy_action(proxies: ToxiproxyClient, action: Action) -> None:
 def _attempt(failures: list[str], what: str, call: Callable[[], None]) -> None:
     try:
         call()
-    except DrillsError as error:
+    except LiveError as error:
         failures.append(f"{what}: {error}")
 
 

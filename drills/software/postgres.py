@@ -28,6 +28,8 @@ from drills.software.sql import Access, Connection
 
 T = TypeVar("T")
 
+INITDB_SETS = 16
+"""The first version whose initdb takes settings."""
 MAKE_WITHIN_S = 60.0
 COPY_WITHIN_S = 300.0
 ASK_WITHIN_S = 5.0
@@ -76,6 +78,8 @@ class Postgres:
             "--no-sync",
             "--no-instructions",
         ]
+        if self.binaries.major >= INITDB_SETS:  # or its servers leave files of shared memory when they are killed
+            command.append("--set=dynamic_shared_memory_type=mmap")
         try:
             self._provider.exec(node, command, timeout_s=MAKE_WITHIN_S)
         finally:

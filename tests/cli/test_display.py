@@ -193,7 +193,7 @@ def test_a_question_pauses_the_display_and_is_answered(terminal: Any) -> None:
         with display:
             play()
             time.sleep(0.3)
-            answer = TerminalPrompter(display).confirm('Call the operator\\x1b[31m', 'duty officer')
+            answer = TerminalPrompter(display).confirm('Call the operator\\x1b[31m', 'duty officer', within_s=30.0)
             time.sleep(0.3)
         print('ANSWER', answer)
         """
@@ -222,7 +222,7 @@ def test_a_signal_during_a_question_gets_through(terminal: Any) -> None:
         try:
             with display:
                 play()
-                TerminalPrompter(display).confirm('Wait', None)
+                TerminalPrompter(display).confirm('Wait', None, within_s=30.0)
         except Aborted:
             print('ABORTED')
         """

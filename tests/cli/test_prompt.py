@@ -31,11 +31,11 @@ class FakeDisplay:
         yield self.stream
 
 
-def asked(typed: str, instruction: str = "Call the operator", role: str | None = None) -> tuple[bool, str]:
+def asked(typed: str, instruction: str = "Call the operator", role: str | None = None) -> tuple[bool | None, str]:
     """Ask with these answers typed; the answer and what was shown."""
     display = FakeDisplay()
     prompter = TerminalPrompter(cast("Display", display), io.StringIO(typed))
-    return prompter.confirm(instruction, role), display.stream.getvalue()
+    return prompter.confirm(instruction, role, within_s=5.0), display.stream.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def asked(typed: str, instruction: str = "Call the operator", role: str | None =
         ("\n\nmaybe\ny\n", True),
         ("n\n", False),
         ("아니오\n", False),
-        ("", False),
-        ("\n", False),
+        ("", None),
+        ("\n", None),
     ],
 )
-def test_only_a_word_confirms(typed: str, *, expected: bool) -> None:
-    """Enter alone asks again, the end of input declines."""
+def test_only_a_word_confirms(typed: str, *, expected: bool | None) -> None:
+    """Enter alone asks again; the end of input is nobody's decision."""
     assert asked(typed)[0] is expected
 
 
@@ -69,13 +69,13 @@ def test_a_signal_declines_a_question_that_waits_in_a_thread() -> None:
     """When the drill is stopped, a question of a step that runs together with others does not keep it from ending."""
     master, slave = pty.openpty()
     display: Any = FakeDisplay()
-    answers: list[bool] = []
+    answers: list[bool | None] = []
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
         with os.fdopen(slave) as terminal:
             prompter = TerminalPrompter(display, terminal)
             with prompter.listening():
-                thread = threading.Thread(target=lambda: answers.append(prompter.confirm("Wait", None)))
+                thread = threading.Thread(target=lambda: answers.append(prompter.confirm("Wait", None, within_s=30.0)))
                 thread.start()
                 deadline = time.monotonic() + 5
                 while not display.pauses and time.monotonic() < deadline:
@@ -83,7 +83,16 @@ def test_a_signal_declines_a_question_that_waits_in_a_thread() -> None:
                 signal.raise_signal(signal.SIGUSR1)
                 thread.join(5)
                 assert answers == [False]
-                assert prompter.confirm("The next one", None) is False
+                assert prompter.confirm("The next one", None, within_s=30.0) is False
     finally:
         signal.signal(signal.SIGUSR1, before)
         os.close(master)
+
+
+def test_nobody_answers_in_time() -> None:
+    """The step's timeout ends the question without an answer, which is no decision."""
+    master, slave = pty.openpty()
+    with os.fdopen(slave) as terminal:
+        prompter = TerminalPrompter(cast("Display", FakeDisplay()), terminal)
+        assert prompter.confirm("Wait", None, within_s=0.05) is None
+    os.close(master)

@@ -22,6 +22,7 @@ def own_temporary_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     """Each test's runs live in a directory of their own, which must be empty afterwards."""
     assert tmp_path.is_dir()  # made before, or pytest would make its own directory in this one
     room = Path(tempfile.mkdtemp(prefix="drt", dir="/tmp"))
+    room.chmod(0o755)  # nodes may run as another user
     monkeypatch.setenv("TMPDIR", str(room))
     monkeypatch.setattr("tempfile.tempdir", None)
     yield room

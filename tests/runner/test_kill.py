@@ -1,5 +1,6 @@
 """`kill -9` of the command at any instant: nothing is left on the machine, and the evidence is sealed as aborted."""
 
+import json
 import os
 import random
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from drills.audit import audit
+from drills.clock import SYSTEM
 from drills.evidence.bundle import Folder
 from drills.runner import house
 from tests.live import OUTAGE, processes_naming, scenario, wait_for
@@ -131,3 +133,94 @@ def test_a_relative_reports_folder_is_where_the_user_stands(tmp_path: Path, room
     assert 0 == done.returncode, done.stdout + done.stderr
     assert 1 == len(list((tmp_path / "reports").glob("*-short-*/operations.parquet")))
     assert [] == list(room.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_death_as_soon_as_the_folder_appears(tmp_path: Path, room: Path, number: signal.Signals) -> None:
+    """The evidence folder is never without its inputs: however early the command dies, what is there verifies."""
+    process = start(tmp_path, room)
+    assert wait_for(lambda: any((tmp_path / "reports").glob("[!.]*")), 15)
+    process.send_signal(number)
+    assert (-9 if number == signal.SIGKILL else 4) == process.wait()
+    assert wait_for(lambda: not processes_naming(str(room)) and not list(room.iterdir()), WITHIN_S)
+    (evidence,) = (tmp_path / "reports").iterdir()
+    result = Folder(evidence).result
+    assert result is not None
+    assert "aborted" == result["verdict"]
+    assert audit(evidence).ok, audit(evidence)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.06])
+def test_a_signal_before_anything_is_started_exits_4(tmp_path: Path, room: Path, delay_s: float) -> None:
+    """SIGTERM while the watchdog starts: nothing is left, and the exit code is no signal's."""
+    process = start(tmp_path, room)
+    assert wait_for(lambda: any(room.glob("*/*/run.json")), 15)
+    SYSTEM.sleep(delay_s)
+    process.send_signal(signal.SIGTERM)
+    assert 4 == process.wait()
+    assert wait_for(lambda: not processes_naming(str(room)) and not list(room.iterdir()), WITHIN_S)
+
+
+@pytest.mark.parametrize("after_s", [0.25, 0.35, 0.5])
+def test_bring_up_without_namespaces_leaves_no_shared_memory(tmp_path: Path, room: Path, after_s: float) -> None:
+    """Initdb's servers die before they write down their segment; it is found by the data directory's inode."""
+    memory = shared_memory()
+    process = start(tmp_path, room, isolation="tree")
+    assert wait_for(lambda: any(room.glob("*/*/nodes/*")), 15)
+    SYSTEM.sleep(after_s - 0.2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert wait_for(lambda: not processes_naming(str(room)) and not list(room.iterdir()), WITHIN_S)
+    assert set() == shared_memory() - memory
+
+
+def test_clean_leaves_a_living_run_alone(tmp_path: Path, room: Path) -> None:
+    """Even one whose card another version wrote: unknown keys are no reason to take it down."""
+    process = start(tmp_path, room)
+    try:
+        assert wait_for(lambda: any(room.glob("*/*/ledger.json")), 15)
+        (card,) = room.glob("*/*/run.json")
+        card.write_text(json.dumps(json.loads(card.read_text()) | {"later": 1}))
+        environment = os.environ | {"TMPDIR": str(room)}
+        done = subprocess.run(
+            [sys.executable, "-m", "drills", "clean"], env=environment, capture_output=True, text=True, check=False
+        )
+        assert 0 == done.returncode
+        assert card.exists()
+        card.write_text("{}")
+        subprocess.run([sys.executable, "-m", "drills", "clean"], env=environment, capture_output=True, check=False)
+        assert card.exists()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def test_a_full_disk_for_evidence_says_so_and_clean_seals_it_later(tmp_path: Path, room: Path) -> None:
+    """No space for the evidence: exit 4 with its path, nothing left alive; once there is room, `drills clean` seals."""
+    reports = tmp_path / "small"
+    reports.mkdir()
+    if (
+        os.geteuid() != 0
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=180k", "x", reports], check=False).returncode
+    ):
+        pytest.skip("needs root and a tmpfs of its own")
+    try:
+        path = scenario(tmp_path, BODY)
+        environment = os.environ | {"TMPDIR": str(room)}
+        command = [sys.executable, "-m", "drills"]
+        done = subprocess.run(
+            [*command, "run", str(path), "--reports", str(reports), "--unattended"],
+            env=environment, capture_output=True, text=True, timeout=90, check=False,
+        )  # fmt: skip
+        assert 4 == done.returncode, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        assert "internal error" not in done.stderr + done.stdout
+        assert wait_for(lambda: not processes_naming(str(room)), WITHIN_S)
+        subprocess.run(["mount", "-o", "remount,size=64m", reports], check=True)
+        cleaned = subprocess.run([*command, "clean"], env=environment, capture_output=True, text=True, check=False)
+        assert 0 == cleaned.returncode, cleaned.stdout + cleaned.stderr
+        (evidence,) = reports.iterdir()
+        assert Folder(evidence).sealed, cleaned.stdout
+        assert [] == list(room.iterdir())
+    finally:
+        subprocess.run(["umount", reports], check=True)

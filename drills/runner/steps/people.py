@@ -1,4 +1,7 @@
-"""Steps of people: declare, manual, approve. Unattended they are simulated, and the evidence says so."""
+"""Steps of people: declare, manual, approve. Unattended they are simulated, and the evidence says so.
+
+What counts is when the answer came; how long the question stood is in the mark's detail.
+"""
 
 from typing import Any
 
@@ -7,29 +10,29 @@ from drills.runner.stage import Stage
 
 def declare(stage: Stage, step: dict[str, Any]) -> dict[str, Any]:
     """Declare the disaster (재해 선포): the second clock starts here."""
-    before = stage.now()
-    by = stage.person("Declare the disaster?", step.get("by"))
-    stage.declared_ns = stage.now()
-    stage.journal.append(
-        "mark", name="declared", at=[before, stage.declared_ns], by=by, step=step["id"], detail={"role": step.get("by")}
-    )
+    asked = stage.now()
+    by = stage.person("Declare the disaster?", step)
+    answered = stage.now()
+    stage.declared_ns = answered
+    detail = {"role": step.get("by"), "asked_ns": asked}
+    stage.journal.append("mark", name="declared", at=[answered, answered], by=by, step=step["id"], detail=detail)
     return {"by": by}
 
 
 def manual(stage: Stage, step: dict[str, Any]) -> dict[str, Any]:
     """Have a person carry out an instruction, and wait for the word that it is done."""
     text = _text(step["args"].get("instruction"))
-    return {"by": stage.person(text, step.get("by")), "instruction": text}
+    return {"by": stage.person(text, step), "instruction": text}
 
 
 def approve(stage: Stage, step: dict[str, Any]) -> dict[str, Any]:
     """Ask a role for approval."""
     text = _text(step["args"].get("what"))
-    before = stage.now()
-    by = stage.person(f"Approve: {text}", step.get("by"))
-    stage.journal.append(
-        "mark", name="approved", at=[before, stage.now()], by=by, step=step["id"], detail={"what": text}
-    )
+    asked = stage.now()
+    by = stage.person(f"Approve: {text}", step)
+    answered = stage.now()
+    detail = {"what": text, "asked_ns": asked}
+    stage.journal.append("mark", name="approved", at=[answered, answered], by=by, step=step["id"], detail=detail)
     return {"by": by, "what": text}
 
 
