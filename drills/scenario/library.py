@@ -49,7 +49,12 @@ def find_replica(name_or_path: str, scenario: Path, mark: tree.Mark) -> Path:
     """
     folder = scenario.parent
     if _is_path(name_or_path):
-        return folder / name_or_path
+        if not (path := folder / name_or_path).exists():
+            near = {found.name for found in path.parent.glob("*.yaml") if found.name != scenario.name}
+            raise InputError(
+                [mark.problem(f"there is no replica {words.shown(name_or_path)}", words.hint(path.name, near))]
+            )
+        return path
     places = [folder, folder.parent / "fixtures", folder / "fixtures"]
     for place in places:
         for suffix in _SUFFIXES:

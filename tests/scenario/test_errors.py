@@ -24,7 +24,7 @@ CASES = [
     ("drill: outage", "drill: 3", "outage.yaml:1:8: `3` is no text (put it in quotes)"),
     ("drill: outage\n", "", "outage.yaml:1:1: key `drill` is missing"),
     ("replica: two\nobj", "replica: tow\nobj", "outage.yaml:2:10: no replica is called `tow` (did you mean `two`?)"),
-    ("replica: two\nobj", "replica: ./no.yaml\nobj", "no.yaml:1:1: cannot be read: No such file or directory"),
+    ("replica: two\nobj", "replica: ./no.yaml\nobj", "outage.yaml:2:10: there is no replica `./no.yaml`"),
     ("replica: two\nobj", "obj", "outage.yaml:1:1: key `replica` is missing"),
     ("{region: seoul}\nrec", "{region: soeul}\nrec", "outage.yaml:5:29: region `soeul` does not exist (did you mean `seoul`?)"),
     ("{region: seoul}\nrec", "{regoin: seoul}\nrec", "outage.yaml:5:5: key `region` is missing"),
