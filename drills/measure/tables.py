@@ -3,7 +3,9 @@
 Streams come out as numpy columns, one stream at a time; everything else is asked in SQL.
 """
 
+import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,17 +32,23 @@ _FOUND = """
 
 @contextmanager
 def database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database in memory that spills to a folder of its own, and loads nothing from anywhere."""
-    with tempfile.TemporaryDirectory(prefix="drills-measure-") as spill:
-        options: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "memory_limit": MEMORY_LIMIT,
-            "threads": THREADS,
-            "temp_directory": spill,
-        }
+    """Open a database in memory that spills to a folder of its own, and loads nothing from anywhere.
+
+    The folder is made by the database only if it spills, so that whoever is killed while judging leaves nothing.
+    """
+    spill = Path(tempfile.gettempdir()) / f"drills-measure-{os.getpid()}"
+    options: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "memory_limit": MEMORY_LIMIT,
+        "threads": THREADS,
+        "temp_directory": str(spill),
+    }
+    try:
         with duckdb.connect(":memory:", config=options) as con:
             yield con
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
 
 
 def attach(con: duckdb.DuckDBPyConnection, operations: Path | None, survivors: Path | None) -> None:
