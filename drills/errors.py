@@ -9,6 +9,7 @@
     │   ├── SoftwareError           a database cannot be promoted, rejoined …
     │   ├── ToxiproxyError          a proxy does not answer or does not take a state
     │   └── FaultError              a fault cannot be injected or undone
+    ├── HelperLost              4   the watchdog, the ledger or the Toxiproxy server died in the middle
     ├── StorageError            4   evidence cannot be written: disk full, read-only, no permission
     ├── EvidenceError           6   evidence cannot be read
     └── LeftBehind              7   a process, file or toxic is still there
@@ -97,6 +98,10 @@ class FaultError(LiveError):
 
 class StorageError(DrillsError):
     """Evidence cannot be written: the disk is full, read-only, or not ours to write."""
+
+
+class HelperLost(DrillsError):
+    """A process that the drill cannot do without is gone; no step can answer for that."""
 
 
 class EvidenceError(DrillsError):

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from typing import Any, ClassVar
 
+from drills.clock import NS_PER_S
 from drills.errors import SoftwareError
 from drills.faults.base import Fault, Observation, Site, UndoAction
 from drills.replica.topology import Address
@@ -24,8 +25,11 @@ class LinkToxic(Fault):
         """The toxic's attributes, in Toxiproxy's units."""
 
     @abstractmethod
-    def measure(self, software: Software, address: Address) -> tuple[bool, float]:
-        """Look through one proxy: (is the effect there?, the figure that says so)."""
+    def measure(self, software: Software, address: Address, base_s: float) -> tuple[bool, float]:
+        """Look through one proxy: (is the effect there?, the figure that says so).
+
+        base_s: what the link takes one way without the fault; an effect must show beyond it.
+        """
 
     def undo(self) -> list[UndoAction]:
         """Remove the toxics."""
@@ -53,7 +57,9 @@ class LinkToxic(Fault):
                 continue
             try:
                 there, figure = self.measure(
-                    self.site.software_of(proxy.node), self.site.topology.address(proxy.source, proxy.node)
+                    self.site.software_of(proxy.node),
+                    self.site.topology.address(proxy.source, proxy.node),
+                    self.site.topology.base_latency_ns(proxy.source, proxy.target) / NS_PER_S,
                 )
             except SoftwareError as error:
                 there, figure = False, -1.0

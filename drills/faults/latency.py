@@ -21,8 +21,8 @@ class Latency(LinkToxic):
             "jitter": (self.args.get("jitter_ns") or 0) // NS_PER_MS,
         }
 
-    def measure(self, software: Software, address: Address) -> tuple[bool, float]:
-        """A round trip takes at least twice the delay, less twice its jitter."""
-        least_s = 2 * (self.args["latency_ns"] - (self.args.get("jitter_ns") or 0)) / NS_PER_S
+    def measure(self, software: Software, address: Address, base_s: float) -> tuple[bool, float]:
+        """A round trip takes at least twice the link's own delay and the fault's, less twice its jitter."""
+        least_s = 2 * base_s + 2 * (self.args["latency_ns"] - (self.args.get("jitter_ns") or 0)) / NS_PER_S
         took_s = software.ping(address, timeout_s=5.0 + 8 * least_s)
         return took_s >= least_s * 0.95, took_s

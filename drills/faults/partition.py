@@ -6,6 +6,7 @@ opened in either case, since a handshake needs both ways.
 
 from typing import Any, ClassVar
 
+from drills.clock import NS_PER_S
 from drills.faults.base import DARK, Fault, Observation, Site, UndoAction, darkness
 from drills.faults.look import Answer, look
 
@@ -40,7 +41,8 @@ class Partition(Fault):
     def effect(self) -> Observation:
         """A new connection through each of the links meets silence."""
         addresses = {p.name: self.site.topology.address(p.source, p.node) for p in self.links}
-        answers = look(addresses, within_s=LOOK_S, clock=self.site.clock)
+        slowest_ns = max((self.site.topology.base_latency_ns(p.source, p.target) for p in self.links), default=0)
+        answers = look(addresses, within_s=LOOK_S + 4 * slowest_ns / NS_PER_S, clock=self.site.clock)
         seen = bool(answers) and all(answer is Answer.SILENT for answer in answers.values())
         return Observation(seen=seen, detail={"answers": {k: str(v) for k, v in answers.items()}})
 

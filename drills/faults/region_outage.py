@@ -8,6 +8,7 @@ until the region is healed, and the evidence says so.
 
 from typing import Any, ClassVar
 
+from drills.clock import NS_PER_S
 from drills.errors import FaultError
 from drills.faults.base import Fault, Observation, Site, UndoAction
 from drills.faults.look import Answer, look
@@ -55,14 +56,14 @@ class RegionOutage(Fault):
         if self.how == "refused" or self.can_go_dark:
             provider.kill(self.nodes)
         alive = [node for node in self.nodes if provider.alive(node)]
-        if alive and self.can_go_dark:
+        if alive and (self.how == "refused" or self.can_go_dark):
             raise FaultError(f"region_outage: {', '.join(alive)} still runs after it was killed")
         return {
             "how": self.how,
             "links": len(self.links),
             "nodes": dict.fromkeys(self.nodes, "killed" if not alive else "frozen"),
             "note": ""
-            if self.can_go_dark
+            if self.can_go_dark or self.how == "refused"
             else "this Toxiproxy cannot go dark: nodes stay frozen until the region is healed",
         }
 
@@ -70,7 +71,8 @@ class RegionOutage(Fault):
         """Nothing comes back through any link of the region, and nothing of its nodes runs."""
         wanted = Answer.REFUSED if self.how == "refused" else Answer.SILENT
         addresses = {p.name: self.site.topology.address(p.source, p.node) for p in self.links}
-        answers = look(addresses, within_s=LOOK_S, clock=self.site.clock)
+        slowest_ns = max((self.site.topology.base_latency_ns(p.source, p.target) for p in self.links), default=0)
+        answers = look(addresses, within_s=LOOK_S + 4 * slowest_ns / NS_PER_S, clock=self.site.clock)
         alive = [n for n in self.nodes if self.site.provider.alive(n)] if self.can_go_dark else []
         seen = not alive and all(answer == wanted for answer in answers.values())
         return Observation(

@@ -9,6 +9,7 @@ link acts on all of them. An entry has one proxy for each place from which clien
 does not reach clients that are cut off.
 """
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -61,6 +62,7 @@ class Topology:
         self._listen: dict[str, Address] = {}
         self._routes: dict[tuple[str, str], str] = {}
         self._holds: dict[str, dict[str, str]] = {}
+        self._lock = threading.RLock()
         places = [OUTSIDE, *replica["regions"]]
         self.links = [
             LinkProxy(f"{prefix}link.{source}.{spec['region']}.{node}", source, spec["region"], node)
@@ -79,7 +81,7 @@ class Topology:
         for proxy in self.links:
             state = self.proxies.create(proxy.name, f"127.0.0.1:{self._port(proxy.node)}")
             self._listen[proxy.name] = _address(state.listen)
-            latency_ns = self._base_latency_ns(proxy.source, proxy.target)
+            latency_ns = self.base_latency_ns(proxy.source, proxy.target)
             if latency_ns:
                 for stream in ("upstream", "downstream"):
                     self.proxies.add_toxic(
@@ -149,16 +151,22 @@ class Topology:
 
     def hold(self, holder: str, darkness: dict[str, str]) -> None:
         """Darken proxies for a fault; a proxy stays dark while any fault holds it."""
-        self._holds[holder] = darkness
-        self.proxies.set_dark_many({name: self._combined(name) for name in darkness})
+        with self._lock:
+            self._holds[holder] = darkness
+            self.proxies.set_dark_many({name: self._combined(name) for name in darkness})
 
     def release(self, holder: str) -> list[str]:
         """End a fault's hold; returns the proxies that stay dark because another fault holds them."""
-        darkness = self._holds.pop(holder, {})
-        combined = {name: self._combined(name) for name in darkness}
-        if combined:
-            self.proxies.set_dark_many(combined)
-        return [name for name, dark in combined.items() if dark]
+        with self._lock:
+            darkness = self._holds.pop(holder, {})
+            combined = {name: self._combined(name) for name in darkness}
+            try:
+                if combined:
+                    self.proxies.set_dark_many(combined)
+            except BaseException:
+                self._holds[holder] = darkness  # it did not take: the hold stands
+                raise
+            return [name for name, dark in combined.items() if dark]
 
     def describe(self) -> dict[str, Any]:
         """Links and entries for the journal."""
@@ -181,7 +189,9 @@ class Topology:
         }
 
     def _cut_off(self, vantage: str) -> bool:
-        held = {name for darkness in self._holds.values() for name, dark in darkness.items() if dark}
+        with self._lock:
+            holds = list(self._holds.values())
+        held = {name for darkness in holds for name, dark in darkness.items() if dark}
         return any(proxy.name in held for proxy in self.between(OUTSIDE, vantage))
 
     def _combined(self, name: str) -> str:
@@ -190,7 +200,8 @@ class Topology:
             return ""
         return wanted.pop() if len(wanted) == 1 else "both"
 
-    def _base_latency_ns(self, a: str, b: str) -> int:
+    def base_latency_ns(self, a: str, b: str) -> int:
+        """What the link between two places takes one way when nothing is broken."""
         for link in self.replica["links"]:
             if set(link["between"]) == {a, b}:
                 return int(link["latency_ns"] or 0)

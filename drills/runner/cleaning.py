@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drills.clock import SYSTEM, Clock
-from drills.errors import DrillsError
+from drills.errors import DrillsError, LiveError
 from drills.evidence import bundle, manifest
 from drills.evidence.journal import Journal
 from drills.replica import process, remains
 from drills.runner import house
 from drills.runner.seal import seal
-from drills.runner.undo import UndoLog, execute
+from drills.runner.undo import UndoLog, undo_all
 from drills.toxiproxy.client import ToxiproxyClient
 
 ORPHAN_AGE_S = 60.0
@@ -29,12 +29,13 @@ def take_down(card: house.RunCard) -> Swept:
     """Undo on servers of others, end every process of the run. Does not touch the evidence."""
     run_dir = Path(card.run_dir)
     swept = Swept()
-    if card.toxiproxy is not None:
-        proxies = ToxiproxyClient(card.toxiproxy)
-        for record in UndoLog(run_dir / "undo").pending():
-            swept.left += execute(record.actions, proxies)
-    swept.killed = process.sweep(card.run, run_dir)
+    try:
+        swept.killed = process.sweep(card.run, run_dir)
+    except LiveError as error:
+        swept.left.append(str(error))
     swept.left += remains.release_all(run_dir)
+    if card.toxiproxy is not None:  # last, since a server that hangs must not keep processes alive
+        swept.left += undo_all(UndoLog(run_dir / "undo"), ToxiproxyClient(card.toxiproxy))
     return swept
 
 
@@ -49,7 +50,9 @@ def finish(card: house.RunCard, detail: str, clock: Clock = SYSTEM) -> list[str]
             _seal(folder, card, detail, swept, clock)
         except Exception as error:  # noqa: BLE001 - raw evidence stays as it is; what failed is said
             trouble = f"evidence in {folder} could not be sealed: {error}; when that is mended, run `drills clean`"
-    if not card.keep:
+    if left:
+        house.remove_data(Path(card.run_dir))  # the card and the undo records stay, so that it can be tried again
+    elif not card.keep:
         left += house.remove(Path(card.run_dir))
     if trouble is not None:
         left.append(trouble)

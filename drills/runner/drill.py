@@ -59,8 +59,9 @@ def run_drill(resolved: Resolved, options: RunOptions, observer: Observer, *, cl
             watchdog.wait_ready()
             live = _begin(resolved, options, observer, clock, card, watchdog)
         except BaseException:
-            watchdog.stop()
+            stop.hold_back()
             finish(card, "stopped before anything was started")
+            watchdog.stop()
             raise
         live.stop = stop
         outcome = _see_through(live)
@@ -129,7 +130,7 @@ def _see_through(live: "_Live") -> RunOutcome:
     except DrillsError as error:  # a full disk: what was written before stands
         reason = str(error)
     with ThreadPoolExecutor(1) as beside:
-        removal = beside.submit(live.remove)
+        removal = beside.submit(live.remove, bool(left))
         outcome = _seal(live, left, reason)
         remaining = removal.result()
     live.watchdog.stop()
@@ -305,6 +306,7 @@ class _Live:
         self._drain()
         if stage.clock_at is not None:
             read(stage, "final")
+        stage.pump()  # whoever died in the last moments is told, too
 
     def _jitter_ns(self) -> int:
         return random.Random(self.seed).randrange(PHASE_JITTER_NS)  # noqa: S311 - a phase, not a secret
@@ -366,8 +368,14 @@ class _Live:
                 left.append(f"taking down failed: {error}; run `drills clean`")
         return left
 
-    def remove(self) -> list[str]:
-        """Remove the run's directory, with the data of its nodes; what is left."""
+    def remove(self, unfinished: bool) -> list[str]:  # noqa: FBT001 - whether something is left
+        """Remove the run's directory, with the data of its nodes; what is left.
+
+        If something could not be taken down, the card and the undo records stay, so that `drills clean` can try again.
+        """
+        if unfinished:
+            house.remove_data(self.run_dir)
+            return []
         return [] if self.options.keep else house.remove(self.run_dir)
 
 

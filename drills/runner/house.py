@@ -102,6 +102,12 @@ def make(run: str) -> Path:
     raise Refused(f"{house} cannot be made: it is removed again and again")
 
 
+def remove_data(run_dir: Path) -> None:
+    """Remove the nodes' data, and leave what `drills clean` needs to try again."""
+    for name in ("nodes", "software"):
+        remains.remove_tree(run_dir / name)
+
+
 def remove(run_dir: Path) -> list[str]:
     """Remove a run's directory, and the house if it is empty. Returns what is left."""
     remains.remove_tree(run_dir)

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from drills.clock import NS_PER_S
-from drills.errors import Aborted, DrillsError, LiveError
+from drills.errors import Aborted, DrillsError, HelperLost, LiveError
 from drills.faults import CATALOGUE
 from drills.runner.stage import Stage
 from drills.runner.steps import ACTIONS
@@ -94,15 +94,9 @@ class Performer:
         try:
             result = self._act(phase, step, phase_began)
             status = "simulated" if result.get("by") == "simulated" else "done"
-        except Aborted:
+        except (Aborted, HelperLost) as error:
             stage.journal.append(
-                "step.ended",
-                **common,
-                status="failed",
-                reason="the drill was aborted",
-                began=began,
-                ended=stage.now(),
-                result={},
+                "step.ended", **common, status="failed", reason=str(error), began=began, ended=stage.now(), result={}
             )
             raise
         except (DrillsError, OSError) as error:
@@ -144,7 +138,11 @@ class Performer:
         children: list[Step] = step["together"]
         with ThreadPoolExecutor(len(children), thread_name_prefix="step") as pool:
             futures = [pool.submit(self._step, phase, child, phase_began) for child in children]
-            self.stage.wait_until(lambda: all(future.done() for future in futures), None)
+            try:
+                self.stage.wait_until(lambda: all(future.done() for future in futures), None)
+            except BaseException:
+                self.stage.ending.set()  # the others must not go on acting while everything is taken down
+                raise
         failed = [child["id"] for child, future in zip(children, futures, strict=True) if not future.result()]
         if failed:
             raise LiveError(f"of the steps together, {', '.join(failed)} failed")

@@ -12,7 +12,7 @@ from drills.replica.raising import create_roots, raise_followers, wait_caught_up
 from drills.replica.topology import Topology
 from drills.runner.helpers import Ledger, Toxiproxy
 from drills.runner.stage import Stage
-from drills.runner.undo import UndoLog, UndoRecord, execute
+from drills.runner.undo import UndoLog, UndoRecord, undo_all
 from drills.software.catalogue import build as build_software
 from drills.toxiproxy.client import ToxiproxyClient
 
@@ -81,15 +81,25 @@ class Replica:
         Files stay: removing them takes a second, which the sealing need not wait for.
         """
         left: list[str] = []
-        own = self.server is not None
-        if not own and hasattr(self, "proxies"):
-            for record in self.undo.pending():
-                left += execute(record.actions, self.proxies)
-        left += self.provider.teardown(keep=True)
+        # Processes first: a server of somebody else that hangs must not keep them alive.
+        for part in (self._end_nodes, self._end_server, self._undo_elsewhere):
+            try:
+                left += part()
+            except Exception as error:  # noqa: BLE001 - one part that fails must not keep the others
+                left.append(f"taking down failed: {error}; run `drills clean`")
+        return left
+
+    def _end_nodes(self) -> list[str]:
+        return self.provider.teardown(keep=True)
+
+    def _end_server(self) -> list[str]:
         if self.server is not None:
             self.server.stop()
         process.sweep(self.run, self.run_dir)
-        return left
+        return []
+
+    def _undo_elsewhere(self) -> list[str]:
+        return undo_all(self.undo, self.proxies) if self.server is None and hasattr(self, "proxies") else []
 
     def _open_proxies(self) -> None:
         replica = self.plan["replica"]

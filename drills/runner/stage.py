@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from drills.clock import NS_PER_S, Clock
-from drills.errors import Aborted, FaultError, LiveError
+from drills.errors import Aborted, FaultError, HelperLost, LiveError
 from drills.evidence import survivors
 from drills.evidence.journal import Journal
 from drills.faults import CATALOGUE, Fault
@@ -64,6 +64,7 @@ class Stage:
     clock_at: tuple[int, int] | None = None
     declared_ns: int | None = None
     no_effect: list[str] = field(default_factory=list)
+    ending: threading.Event = field(default_factory=threading.Event)
     _fault_count: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -91,15 +92,21 @@ class Stage:
         self.clients.pump(self.now())
         for look in self.lives:
             if (trouble := look()) is not None:
-                raise LiveError(trouble)
+                raise HelperLost(trouble)
         for active in list(self.faults.values()):
-            if active.ends_ns is not None and self.now() >= active.ends_ns:
-                self.clear(active.fault.id)
+            if active.ends_ns is None or self.now() < active.ends_ns:
+                continue
+            if active.action == "node_pause" and self.promoted:
+                active.ends_ns = None  # let go on, it would accept writes beside the new primary: rejoin ends it
+                continue
+            self.clear(active.fault.id)
 
     def wait_until(self, ready: Callable[[], bool], deadline_ns: int | None) -> bool:
         """Wait until `ready()`, or until `deadline_ns` since zero; returns whether it was ready."""
         main = threading.current_thread() is threading.main_thread()
         while True:
+            if self.ending.is_set():
+                raise Aborted("the drill was stopped")
             if main:
                 self.pump()
             if ready():
@@ -116,7 +123,9 @@ class Stage:
     # -- faults --
 
     def prepare(self, action: str, args: dict[str, Any]) -> Fault:
-        """Resolve a fault's targets; no side effect."""
+        """Resolve a fault's targets; no side effect. Aborted once the drill is being stopped."""
+        if self.ending.is_set():
+            raise Aborted("the drill was stopped")
         with self._lock:
             self._fault_count += 1
             number = self._fault_count
@@ -169,21 +178,28 @@ class Stage:
             active = self.faults.pop(fault_id, None)
         if active is None:
             return []
-        fault = active.fault
-        before = self.now()
-        actions = fault.undo()
-        notes = fault.clear()
-        held = {note.split(" ", 1)[0] for note in notes}
-        failures = execute([a for a in actions if not (a["do"] == "dark" and a["proxy"] in held)], self.proxies)
+        fault, before = active.fault, self.now()
+        notes: list[str] = []
+        failures: list[str] = []
+        try:
+            notes = fault.clear()
+        except LiveError as error:
+            failures.append(str(error))
+        # Darkness is the topology's, which knows what other faults hold; the raw actions are for the watchdog.
+        failures += execute([a for a in fault.undo() if a["do"] != "dark"], self.proxies)
         absent = False
         detail: dict[str, Any] = {"failures": failures, "notes": notes}
         if not failures:
             try:
-                observation = fault.absent() if not held else None
+                observation = fault.absent() if not notes else None
                 absent = observation.seen if observation is not None else True
                 detail |= observation.detail if observation is not None else {}
             except (LiveError, OSError) as error:
                 detail["error"] = str(error)
+        if failures:
+            active.ends_ns = None
+            with self._lock:
+                self.faults[fault_id] = active  # so that a later step can try again
         if absent:
             self.undo.discard(f"{int(fault.id[1:]):04d}")
         self.journal.append(

@@ -11,9 +11,11 @@ A record is a JSON file of actions. Every action is idempotent, and its result i
 Undo gives back links, power and data; it never gives back a role.
 """
 
+import errno
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ class UndoRecord:
     id: str
     what: str
     actions: tuple[Action, ...]
+    readable: bool = True
 
 
 class UndoLog:
@@ -39,7 +42,8 @@ class UndoLog:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileNotFoundError):  # a run that is gone has no records
+            folder.mkdir(mode=0o700, exist_ok=True)
 
     def write(self, record: UndoRecord) -> None:
         """Put a record on disk and sync it; FaultError if that fails, so that the fault is not injected."""
@@ -48,7 +52,8 @@ class UndoLog:
         try:
             descriptor = os.open(path.with_suffix(".tmp"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
-                os.write(descriptor, body)
+                if os.write(descriptor, body) != len(body):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -71,11 +76,26 @@ class UndoLog:
                 raw = json.loads(path.read_bytes())
                 records.append(UndoRecord(id=raw["id"], what=raw["what"], actions=tuple(raw["actions"])))
             except (ValueError, KeyError, TypeError):
-                records.append(UndoRecord(id=path.stem, what=f"unreadable undo record {path.name}", actions=()))
+                records.append(
+                    UndoRecord(id=path.stem, what=f"unreadable undo record {path.name}", actions=(), readable=False)
+                )
         return records
 
     def _path(self, record_id: str) -> Path:
         return self.folder / f"{record_id}.json"
+
+
+def undo_all(log: UndoLog, proxies: ToxiproxyClient) -> list[str]:
+    """Undo everything that is on record, the youngest first; what was undone is forgotten. Returns what is left."""
+    left = []
+    for record in log.pending():
+        failures = execute(record.actions, proxies)
+        if not record.readable:
+            failures.append(f"{record.what}: look at the proxies of {proxies.url} and remove what is left by hand")
+        if not failures:
+            log.discard(record.id)
+        left += failures
+    return left
 
 
 def execute(actions: Sequence[Action], proxies: ToxiproxyClient | None) -> list[str]:

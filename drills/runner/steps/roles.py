@@ -107,7 +107,8 @@ def fence(stage: Stage, node: str) -> None:
     for fault_id, active in list(stage.faults.items()):
         if active.action == "node_pause" and node in getattr(active.fault, "nodes", ()):
             stage.provider.kill([node])
-            stage.clear(fault_id)
+            if not any(stage.provider.alive(other) for other in getattr(active.fault, "nodes", ())):
+                stage.clear(fault_id)
     if stage.provider.alive(node):
         stage.software_of(node).stop(node, within_s=5.0)
 
