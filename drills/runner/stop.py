@@ -46,7 +46,8 @@ def interruptible() -> Iterator[Stop]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    wanted = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup means it
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    wanted = [number for number in SIGNALS if number != signal.SIGHUP or not nohup]  # who says nohup means it
     before = {number: signal.signal(number, stop.handle) for number in wanted}
     try:
         yield stop
