@@ -1,5 +1,6 @@
 """What an action of a step is: its arguments as a model, and how they resolve against the scene."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -31,9 +32,9 @@ class Action(Model):
     fault: ClassVar[bool] = False  # it can be undone: `for` may end it, `heal` does
     timeout_ns: ClassVar[int] = STEP_TIMEOUT_NS
 
+    @abstractmethod
     def resolve(self, scene: Scene, path: tree.Steps) -> Resolved:
         """Resolve arguments and targets, and play the step; what makes no sense is reported at `path`."""
-        raise NotImplementedError
 
     def lasts_ns(self) -> int:
         """How long the step is declared to take; its timeout is longer."""

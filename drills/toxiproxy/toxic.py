@@ -13,6 +13,7 @@ likes to `self.next`; it may hold chunks, set timers on `self.flow.timers`, or c
 import dataclasses
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,12 +55,12 @@ class Flow(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attributes:
+class Attributes(ABC):
     """What a type of toxic can be told: integers or floats from 0 up, with the contract's names, each 0 by default."""
 
+    @abstractmethod
     def stage(self, flow: Flow) -> "Stage[Any]":
         """Make the stage that works on one direction of one connection."""
-        raise NotImplementedError
 
     def merged(self, changes: dict[str, Any]) -> "Attributes":
         """These attributes with those that `changes` names; unknown names are ignored, as the contract does.
@@ -110,7 +111,7 @@ class Stage(Generic[A]):
         """Forget what is held and stop every timer."""
 
 
-class Holding(Stage[A]):
+class Holding(Stage[A], ABC):
     """A stage that holds chunks until a timer lets them go; the end of the stream waits behind them."""
 
     __slots__ = ("ended", "queue", "timer")
@@ -121,9 +122,9 @@ class Holding(Stage[A]):
         self.ended = False
         self.timer: Timer | None = None
 
+    @abstractmethod
     def advance(self) -> None:
         """Hand on what is due, and set the timer for the rest."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Look again at what is due."""

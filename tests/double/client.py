@@ -1,6 +1,7 @@
 """The ledger's client of the double, over TCP. Importing this module registers the kind `double`."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import NoReturn
 
 from drills.software import markers
@@ -13,7 +14,7 @@ class Rejected(Exception):
     """The service said no, with a code."""
 
 
-class DoubleSession:
+class DoubleSession(ABC):
     """One connection, one request at a time; `_ask` of a subclass may use another way than a socket."""
 
     def __init__(self) -> None:
@@ -47,9 +48,9 @@ class DoubleSession:
         """Finish connecting: the service has said hello."""
         await self._ask("H")
 
+    @abstractmethod
     def abort(self) -> None:
         """Drop the connection."""
-        raise NotImplementedError
 
     async def _request(self, line: str) -> list[str]:
         self.sent = not self.closed
@@ -58,8 +59,8 @@ class DoubleSession:
             raise Rejected(words[1])
         return words
 
-    async def _ask(self, line: str) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    async def _ask(self, line: str) -> str: ...
 
 
 class DoubleClient:
